@@ -1,0 +1,61 @@
+# `make demo` shows the order saga, `make test` checks everything, `make bench` measures.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+TESTED := $(CURDIR)/target/debug/skald
+RELEASED := $(CURDIR)/target/release/skald
+
+# $(call phase,NAME,COMMAND): runs the command and says how long it took.
+phase = @echo "--- $(1)"; began=$$SECONDS; { $(2); }; status=$$?; echo "--- $(1): $$((SECONDS - began)) s"; exit $$status
+
+.PHONY: demo test bench release tidy lint unit binary python end-to-end short-demo clean
+
+demo: release
+	@SKALD_BIN=$(RELEASED) $(PYTHON) examples/order-saga/demo.py
+
+release:
+	cargo build --release --package skald-cli
+
+# The phases of `make test`, one after the other: each needs the whole machine.
+test:
+	@$(MAKE) --no-print-directory python
+	@$(MAKE) --no-print-directory tidy
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory binary
+	@$(MAKE) --no-print-directory end-to-end
+	@$(MAKE) --no-print-directory short-demo
+	@echo "--- make test: passed"
+
+# What the tests need of Python, in .venv.
+python:
+	$(call phase,install,tests/install.sh $(PYTHON) $(VENV))
+
+tidy:
+	$(call phase,tidy,cargo xtask tidy)
+
+lint:
+	$(call phase,clippy,cargo clippy --workspace --all-targets -- -D warnings)
+
+# Whatever tests itself with functions uses the interpreter that has the official runtime client.
+unit: python
+	$(call phase,cargo test,SKALD_TEST_PYTHON=$(VENV)/bin/python cargo test --workspace)
+
+# In the profile of `cargo test` and for the whole workspace: nothing is compiled twice.
+binary:
+	$(call phase,binary,cargo build --workspace --bins --profile test)
+
+end-to-end: python binary
+	$(call phase,end to end,SKALD_BIN=$(TESTED) $(VENV)/bin/python -m pytest tests)
+
+short-demo: binary
+	$(call phase,demo,SKALD_BIN=$(TESTED) $(PYTHON) examples/order-saga/demo.py)
+
+# ARGUMENTS="--seconds 10 --loops", for example.
+bench: release
+	cargo run --release --package skald-bench -- --binary $(RELEASED) $(ARGUMENTS)
+
+clean:
+	cargo clean
+	rm -rf $(VENV)

@@ -1,0 +1,123 @@
+//! A block: `StartAt` and `States` of a machine, a branch or an item processor.
+
+use std::collections::BTreeMap;
+
+use skald_query::Value;
+
+use super::fields::Fields;
+use super::reader::Reader;
+use crate::definition::{Block, StateId, StateKind, Transition};
+use crate::diagnostic::Code;
+use crate::states::{Choice, Fail, Map, Parallel, Pass, Succeed, Task, Wait};
+use crate::validate;
+
+/// SOURCE: limits.md; validation.md §2, INVALID_STATE_NAME.
+const STATE_NAME_CHARACTERS_MAX: usize = 80;
+
+/// As AWS lists them.
+const TYPES: &[&str] = &["Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map"];
+
+/// The states a transition may lead to: those of the block it stands in.
+pub(crate) struct Targets<'d> {
+    ids: BTreeMap<&'d str, StateId>,
+}
+
+impl Targets<'_> {
+    /// The state that `field` names. A name that leads nowhere is reported by [`validate`].
+    pub(crate) fn named_by(&self, fields: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<StateId> {
+        self.ids.get(fields.text(reader, field)?).copied()
+    }
+}
+
+/// Reads the states of a block into the definition's table.
+pub(crate) fn read(fields: &Fields<'_>, reader: &mut Reader) -> Option<Block> {
+    let missing: Vec<&str> = ["States", "StartAt"].into_iter().filter(|field| !fields.has(field)).collect();
+    if !missing.is_empty() {
+        reader.schema(format!("These fields are required: [{}]", missing.join(", ")), fields.location());
+    }
+    let start_at = fields.text(reader, "StartAt");
+    let states = fields.object(reader, "States")?;
+    if states.is_empty() {
+        reader.schema("Value cannot be empty", states.location());
+        return None;
+    }
+    if !reader.enter_block(fields.location()) {
+        return None;
+    }
+    let targets = read_states(&states, reader);
+    reader.leave_block();
+    validate::check(start_at.map(|name| (name, fields.at("StartAt"))), &states, reader);
+    let start_at = targets.ids.get(start_at?).copied()?;
+    Some(Block { start_at })
+}
+
+fn read_states<'d>(states: &Fields<'d>, reader: &mut Reader) -> Targets<'d> {
+    let first = reader.reserve_states(states.names().count());
+    let targets = Targets { ids: states.names().zip(first..).map(|(name, id)| (name, StateId(id))).collect() };
+    for (name, id) in states.names().zip(first..) {
+        check_name(name, &states.at(name), reader);
+        let Some(state) = states.object(reader, name) else { continue };
+        if let Some(kind) = read_state(state, &targets, reader) {
+            reader.place_state(StateId(id), name, kind);
+        }
+    }
+    targets
+}
+
+fn check_name(name: &str, location: &str, reader: &mut Reader) {
+    if name.is_empty() {
+        reader.error(Code::InvalidStateName, "State name cannot be empty", Some(location));
+    }
+    if name.chars().count() > STATE_NAME_CHARACTERS_MAX {
+        let limit = STATE_NAME_CHARACTERS_MAX;
+        let message = format!("State name '{name}' exceeds the {limit}-character limit allowed by the service");
+        reader.error(Code::InvalidStateName, message, Some(location));
+    }
+    if !reader.take_name(name) {
+        reader.error(Code::DuplicateStateName, format!("Duplicate State name: {name}"), Some(location));
+    }
+}
+
+fn read_state(state: Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<StateKind> {
+    let language = reader.state_language(&state);
+    let state = state.speaking(language);
+    state.text(reader, "Comment");
+    let kind = state.require(reader, "Type")?;
+    match kind.as_str() {
+        Some("Pass") => Pass::read(&state, targets, reader).map(StateKind::Pass),
+        Some("Task") => Task::read(&state, targets, reader).map(Box::new).map(StateKind::Task),
+        Some("Choice") => Choice::read(&state, targets, reader).map(StateKind::Choice),
+        Some("Wait") => Wait::read(&state, targets, reader).map(StateKind::Wait),
+        Some("Succeed") => Some(StateKind::Succeed(Succeed::read(&state, reader))),
+        Some("Fail") => Some(StateKind::Fail(Fail::read(&state, reader))),
+        Some("Parallel") => Parallel::read(&state, targets, reader).map(Box::new).map(StateKind::Parallel),
+        Some("Map") => Map::read(&state, targets, reader).map(Box::new).map(StateKind::Map),
+        Some(_) | None => {
+            let message = format!("The field 'Type' should have one of these values: [{}]", TYPES.join(", "));
+            reader.schema(message, &state.at("Type"));
+            None
+        }
+    }
+}
+
+impl Transition {
+    /// `Next` or `End`, exactly one of them.
+    pub(crate) fn read(state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
+        let next = targets.named_by(state, "Next", reader).map(Self::Next);
+        let is_end = state.boolean(reader, "End");
+        // `"End": false` ends nothing: it counts as absent, unless it stands alone.
+        match (state.has("Next"), state.has("End")) {
+            (true, false) => next,
+            (false, true) if is_end != Some(false) => is_end.map(|_| Self::End),
+            (true, true) | (false, true | false) => {
+                reader.schema("This object should have only one of the following fields: [Next, End]", state.location());
+                None
+            }
+        }
+    }
+}
+
+/// The states of a block as they stand in the document.
+pub(crate) fn raw_states<'d>(states: &Fields<'d>) -> impl Iterator<Item = (&'d str, &'d Value)> {
+    states.names().filter_map(|name| states.get(name).map(|state| (name, state)))
+}

@@ -1,0 +1,19 @@
+//! The eight state types: their fields as narrow types.
+
+mod pass;
+mod task;
+mod choice;
+mod wait;
+mod succeed;
+mod fail;
+mod parallel;
+mod map;
+
+pub use choice::{Choice, Comparator, Operand, Order, Rule, Test, TextPattern, TypeTest};
+pub use fail::Fail;
+pub use map::Map;
+pub use parallel::Parallel;
+pub use pass::Pass;
+pub use succeed::Succeed;
+pub use task::{Pattern, Resource, Task};
+pub use wait::{Until, Wait};

@@ -1,0 +1,104 @@
+//! Every way to name a Lambda function.
+
+/// A function as something refers to it: `arn:…:function:name[:qualifier]`, `account:function:name[:qualifier]`,
+/// `function:name`, `name[:qualifier]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionReference {
+    pub name: String,
+    /// A version, an alias or `$LATEST`.
+    pub qualifier: Option<String>,
+    /// As written: may be a placeholder such as `region`. Nothing when the reference does not say.
+    pub partition: Option<String>,
+    pub region: Option<String>,
+    pub account: Option<String>,
+}
+
+/// Why a text names no function.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` names no Lambda function: write its name, `name:qualifier` or its ARN")]
+pub struct FunctionReferenceError {
+    pub text: String,
+}
+
+impl FunctionReference {
+    /// # Errors
+    /// [`FunctionReferenceError`] for any other form.
+    pub fn parse(text: &str) -> Result<Self, FunctionReferenceError> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let read = match parts.as_slice() {
+            ["arn", partition, "lambda", region, account, "function", name] => {
+                Self::new(name, None).within(partition, region, account)
+            }
+            ["arn", partition, "lambda", region, account, "function", name, qualifier] => {
+                Self::new(name, Some(qualifier)).within(partition, region, account)
+            }
+            ["function", name] => Self::new(name, None),
+            [account, "function", name] => Self::new(name, None).of(account),
+            [account, "function", name, qualifier] => Self::new(name, Some(qualifier)).of(account),
+            [name] => Self::new(name, None),
+            [name, qualifier] => Self::new(name, Some(qualifier)),
+            _ => return Err(FunctionReferenceError { text: text.to_owned() }),
+        };
+        let names = [Some(read.name.as_str()), read.qualifier.as_deref()];
+        if names.into_iter().flatten().all(is_segment) {
+            Ok(read)
+        } else {
+            Err(FunctionReferenceError { text: text.to_owned() })
+        }
+    }
+
+    /// The full ARN, with what the reference leaves open (or fills with something that is no account or region) taken
+    /// from the caller, and without the qualifier where there is none.
+    pub fn arn(&self, region: &str, account: &str) -> String {
+        let partition = self.partition.as_deref().filter(|text| text.starts_with("aws")).unwrap_or("aws");
+        let region = self.region.as_deref().filter(|text| is_region(text)).unwrap_or(region);
+        let account = self.account.as_deref().filter(|text| is_account(text)).unwrap_or(account);
+        let name = &self.name;
+        let mut arn = format!("arn:{partition}:lambda:{region}:{account}:function:{name}");
+        if let Some(qualifier) = &self.qualifier {
+            arn.push(':');
+            arn.push_str(qualifier);
+        }
+        arn
+    }
+
+    fn new(name: &str, qualifier: Option<&str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            qualifier: qualifier.map(str::to_owned),
+            partition: None,
+            region: None,
+            account: None,
+        }
+    }
+
+    fn of(mut self, account: &str) -> Self {
+        self.account = Some(account.to_owned());
+        self
+    }
+
+    fn within(mut self, partition: &str, region: &str, account: &str) -> Self {
+        self.partition = Some(partition.to_owned());
+        self.region = Some(region.to_owned());
+        self.of(account)
+    }
+}
+
+/// SOURCE: Lambda API model, `NamespacedFunctionName` and `Qualifier`: `[a-zA-Z0-9-_\.]+`, or `$LATEST`.
+fn is_segment(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    text.starts_with("$LATEST") || (!text.is_empty() && text.bytes().all(allowed))
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `eu-west-1`, `us-gov-east-1`: at least three parts, the last one a number. `region` is a placeholder.
+fn is_region(text: &str) -> bool {
+    let ends_in_number = text.rsplit('-').next().is_some_and(|last| last.parse::<u8>().is_ok());
+    ends_in_number && text.split('-').count() >= 3
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! `skald server`: store, integrations, engine and listener, from start to a clean end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use skald_engine::{Engine, Options};
+use skald_integrations::{Integrations, IntegrationsConfig};
+use skald_server::{Config, Limits, Server};
+use skald_store::Store;
+use skald_store::embedded::EmbeddedStore;
+use skald_store::memory::MemoryStore;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::configuration::{self, Configuration};
+use crate::{logs, open_files};
+
+/// Step Functions Local's port.
+const LISTEN: &str = "127.0.0.1:8083";
+const DATA: &str = "./skald-data";
+/// How long running task calls may take to answer when the process is asked to end.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Address and port to listen on [default: 127.0.0.1:8083]; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Folder of the durable store [default: ./skald-data].
+    #[arg(long, value_name = "FOLDER", conflicts_with = "memory")]
+    data: Option<PathBuf>,
+    /// Configuration file [default: skald.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep everything in memory: nothing survives the process.
+    #[arg(long)]
+    memory: bool,
+    /// Listen beyond this machine although signatures are not verified.
+    #[arg(long)]
+    insecure_no_auth: bool,
+    /// Answer requests to this host name, too: a name, `*.suffix`, or `*`.
+    #[arg(long = "allow-host", value_name = "HOST")]
+    allow_hosts: Vec<String>,
+    /// Form of the log on stderr.
+    #[arg(long, value_enum, default_value_t = logs::Format::Text)]
+    log_format: logs::Format,
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    logs::start(arguments.log_format)?;
+    open_files::raise_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")?;
+    let outcome = runtime.block_on(serve(arguments));
+    // What still runs now had its grace.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(arguments: Arguments) -> anyhow::Result<()> {
+    let loaded = configuration::load(arguments.config.as_deref())?;
+    let listener = listen(&arguments, &loaded.configuration).await?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    // From here on a signal is ours: it ends the server in order, also while it starts.
+    let mut signals = Signals::new().context("signals cannot be awaited")?;
+    let region = loaded.configuration.server.region.clone().or_else(|| variable("AWS_REGION"));
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    let config = server_config(&arguments, &loaded.configuration, region.clone());
+    let store = open_store(&arguments, &loaded.configuration).await?;
+    let integrations = Integrations::new(IntegrationsConfig {
+        functions: loaded.configuration.lambda,
+        base_folder: loaded.folder,
+        lambda_endpoint: variable("AWS_ENDPOINT_URL_LAMBDA").or_else(|| variable("AWS_ENDPOINT_URL")),
+        region,
+        credentials: skald_integrations::credentials::find(&variable),
+    })?;
+    let engine = Engine::open(store, Arc::new(integrations), Options::default()).await.context("the engine did not start")?;
+    announce(address)?;
+    let served = Server::serve(listener, engine.clone(), config, async {
+        let name = signals.next().await;
+        tracing::info!(signal = name, "stopping");
+        tokio::spawn(async move {
+            signals.next().await;
+            // Whoever asks twice does not want to wait. What is durable is not touched by this.
+            std::process::exit(130);
+        });
+    })
+    .await;
+    engine.stop(STOP_GRACE).await;
+    tracing::info!("stopped");
+    served.context("the listener broke")
+}
+
+/// Exactly one line on stdout: whoever started the process waits for it.
+fn announce(address: SocketAddr) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "skald is ready on http://{address}").and_then(|()| stdout.flush()).context("stdout is closed")
+}
+
+async fn listen(arguments: &Arguments, configuration: &Configuration) -> anyhow::Result<TcpListener> {
+    let text = arguments.listen.as_deref().or(configuration.server.listen.as_deref()).unwrap_or(LISTEN);
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(text)
+        .await
+        .with_context(|| format!("--listen {text}: not an address and a port, such as {LISTEN}"))?
+        .collect();
+    if addresses.iter().any(|address| !address.ip().is_loopback()) {
+        anyhow::ensure!(
+            arguments.insecure_no_auth,
+            "--listen {text} can be reached from other machines, and signatures are not verified yet: anyone who reaches \
+             it could run anything. Listen on a loopback address, or accept that with --insecure-no-auth"
+        );
+        tracing::warn!(listen = text, "signatures are accepted unchecked: whoever reaches this address may do anything");
+    }
+    TcpListener::bind(addresses.as_slice()).await.with_context(|| format!("--listen {text}"))
+}
+
+fn server_config(arguments: &Arguments, configuration: &Configuration, region: String) -> Config {
+    let defaults = Config::default();
+    let hosts = configuration.server.allowed_hosts.iter().chain(&arguments.allow_hosts);
+    Config {
+        default_account: configuration.server.account.clone().unwrap_or(defaults.default_account),
+        accounts: configuration.accounts.clone(),
+        default_region: region,
+        allowed_hosts: hosts.cloned().collect(),
+        limits: Limits::default(),
+    }
+}
+
+async fn open_store(arguments: &Arguments, configuration: &Configuration) -> anyhow::Result<Arc<dyn Store>> {
+    if arguments.memory {
+        return Ok(Arc::new(MemoryStore::new()));
+    }
+    let folder = arguments.data.clone().or_else(|| configuration.server.data.clone()).unwrap_or_else(|| DATA.into());
+    let store = EmbeddedStore::open(&folder, skald_store::embedded::Options::default())
+        .with_context(|| format!("the store in {}", folder.display()))?;
+    Ok(Arc::new(store))
+}
+
+/// An environment variable that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

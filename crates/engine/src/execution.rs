@@ -1,0 +1,93 @@
+//! Executions as callers see them.
+
+use std::sync::Arc;
+
+use skald_asl::Timestamp;
+use skald_interpreter::Event;
+use skald_query::Payload;
+
+/// AWS's execution status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ExecutionStatus {
+    Running = 1,
+    Succeeded = 2,
+    Failed = 3,
+    TimedOut = 4,
+    Aborted = 5,
+}
+
+impl ExecutionStatus {
+    /// As it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
+/// What a list shows of an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub execution_arn: String,
+    pub machine_arn: String,
+    pub name: String,
+    pub status: ExecutionStatus,
+    pub started_at: Timestamp,
+    pub stopped_at: Option<Timestamp>,
+}
+
+/// What `DescribeExecution` shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    pub listed: Listed,
+    pub role_arn: String,
+    pub input: Payload,
+    pub output: Option<Payload>,
+    /// Of FAILED and ABORTED; a timed-out execution has neither.
+    pub error: Option<String>,
+    pub cause: Option<String>,
+    pub trace_header: Option<String>,
+}
+
+/// What is to be started.
+#[derive(Debug, Clone)]
+pub struct StartExecution {
+    pub machine_arn: String,
+    /// None: a generated one, derived from the starter key if there is one.
+    pub name: Option<String>,
+    pub input: Payload,
+    pub trace_header: Option<String>,
+    /// The SDK's invocation id, scoped by access key.
+    pub starter_key: Option<String>,
+}
+
+/// What was started, now or by an equal request before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    pub execution_arn: String,
+    pub started_at: Timestamp,
+}
+
+/// One page's worth of history.
+#[derive(Debug, Clone)]
+pub struct HistoryRequest {
+    pub execution_arn: String,
+    /// At least 1.
+    pub limit: usize,
+    pub newest_first: NewestFirst,
+    pub cursor: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewestFirst {
+    Yes,
+    No,
+}
+
+/// Shared, since live histories are.
+pub type SharedEvent = Arc<Event>;

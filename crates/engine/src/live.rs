@@ -1,0 +1,162 @@
+//! What readers see of executions in memory: immutable, published after a flush and before its replies.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+
+use skald_interpreter::{Execution, Identity, Status};
+use skald_store::EntityId;
+
+use crate::execution::{Described, ExecutionStatus, Listed};
+use crate::keys::list_suffix;
+
+/// One execution as its last durable record left it.
+pub(crate) struct Summary {
+    pub(crate) entity: EntityId,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) status: Status,
+    /// What its machine's list keys begin with.
+    pub(crate) prefix: Arc<[u8]>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(crate) struct Live {
+    published: RwLock<Published>,
+}
+
+#[derive(Default)]
+struct Published {
+    by_entity: HashMap<EntityId, Arc<Summary>>,
+    /// By machine, in list order.
+    by_machine: HashMap<Arc<[u8]>, BTreeMap<[u8; 24], EntityId>>,
+}
+
+impl Live {
+    pub(crate) fn publish(&self, summary: Summary) {
+        let mut published = self.published.write().expect("no panic while publishing");
+        if let Some(before) = published.by_entity.remove(&summary.entity) {
+            published.unlist(&before);
+        }
+        let suffix = list_suffix(summary.sort_time(), summary.entity);
+        published.by_machine.entry(Arc::clone(&summary.prefix)).or_default().insert(suffix, summary.entity);
+        published.by_entity.insert(summary.entity, Arc::new(summary));
+    }
+
+    /// The store's tables have it now.
+    pub(crate) fn withdraw(&self, entity: EntityId) {
+        let mut published = self.published.write().expect("no panic while publishing");
+        if let Some(before) = published.by_entity.remove(&entity) {
+            published.unlist(&before);
+        }
+    }
+
+    pub(crate) fn get(&self, entity: EntityId) -> Option<Arc<Summary>> {
+        self.published.read().expect("no panic while publishing").by_entity.get(&entity).cloned()
+    }
+
+    /// Up to `limit` of a machine's in list order, after a suffix, of one status or any.
+    pub(crate) fn list(&self, prefix: &[u8], status: Option<ExecutionStatus>, after: Option<[u8; 24]>, limit: usize) -> Vec<([u8; 24], Arc<Summary>)> {
+        let published = self.published.read().expect("no panic while publishing");
+        let Some(machine) = published.by_machine.get(prefix) else { return Vec::new() };
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        machine
+            .range((from, std::ops::Bound::Unbounded))
+            .filter_map(|(suffix, entity)| Some((*suffix, Arc::clone(published.by_entity.get(entity)?))))
+            .filter(|(_, summary)| status.is_none_or(|status| summary.shown_status() == status))
+            .take(limit)
+            .collect()
+    }
+
+    /// Whether a machine has an execution in memory that is open.
+    pub(crate) fn any_open(&self, prefix: &[u8]) -> bool {
+        !self.list(prefix, Some(ExecutionStatus::Running), None, 1).is_empty()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.published.read().expect("no panic while publishing").by_entity.len()
+    }
+}
+
+impl Published {
+    fn unlist(&mut self, summary: &Summary) {
+        if let Some(machine) = self.by_machine.get_mut(&summary.prefix) {
+            machine.remove(&list_suffix(summary.sort_time(), summary.entity));
+            if machine.is_empty() {
+                self.by_machine.remove(&summary.prefix);
+            }
+        }
+    }
+}
+
+impl Summary {
+    pub(crate) fn of(entity: EntityId, execution: &Execution, prefix: &Arc<[u8]>) -> Option<Self> {
+        let identity = Arc::clone(execution.identity()?);
+        Some(Self { entity, identity, status: execution.status().clone(), prefix: Arc::clone(prefix) })
+    }
+
+    pub(crate) fn shown_status(&self) -> ExecutionStatus {
+        status_of(&self.status)
+    }
+
+    /// Lists sort by the stop, else by the start.
+    pub(crate) fn sort_time(&self) -> skald_asl::Timestamp {
+        stopped_at(&self.status).unwrap_or(self.identity.started_at)
+    }
+
+    pub(crate) fn listed(&self) -> Listed {
+        Listed {
+            execution_arn: self.identity.execution_arn.clone(),
+            machine_arn: self.identity.machine_arn.clone(),
+            name: self.identity.origin.execution_name.clone(),
+            status: self.shown_status(),
+            started_at: self.identity.started_at,
+            stopped_at: stopped_at(&self.status),
+        }
+    }
+
+    pub(crate) fn described(&self) -> Described {
+        describe(&self.identity, &self.status)
+    }
+}
+
+/// What `DescribeExecution` shows of an identity and where it stands.
+pub(crate) fn describe(identity: &Identity, status: &Status) -> Described {
+    let (output, error, cause) = match status {
+        Status::Unborn | Status::Running | Status::TimedOut { .. } => (None, None, None),
+        Status::Succeeded { output, .. } => (Some(output.clone()), None, None),
+        Status::Failed { error, cause, .. } | Status::Aborted { error, cause, .. } => (None, error.clone(), cause.clone()),
+    };
+    Described {
+        listed: Listed {
+            execution_arn: identity.execution_arn.clone(),
+            machine_arn: identity.machine_arn.clone(),
+            name: identity.origin.execution_name.clone(),
+            status: status_of(status),
+            started_at: identity.started_at,
+            stopped_at: stopped_at(status),
+        },
+        role_arn: identity.origin.role_arn.clone(),
+        input: identity.input.clone(),
+        output,
+        error,
+        cause,
+        trace_header: identity.origin.trace_header.clone(),
+    }
+}
+
+pub(crate) fn status_of(status: &Status) -> ExecutionStatus {
+    match status {
+        Status::Unborn | Status::Running => ExecutionStatus::Running,
+        Status::Succeeded { .. } => ExecutionStatus::Succeeded,
+        Status::Failed { .. } => ExecutionStatus::Failed,
+        Status::TimedOut { .. } => ExecutionStatus::TimedOut,
+        Status::Aborted { .. } => ExecutionStatus::Aborted,
+    }
+}
+
+pub(crate) fn stopped_at(status: &Status) -> Option<skald_asl::Timestamp> {
+    match status {
+        Status::Unborn | Status::Running => None,
+        Status::Succeeded { at, .. } | Status::Failed { at, .. } | Status::TimedOut { at } | Status::Aborted { at, .. } => Some(*at),
+    }
+}

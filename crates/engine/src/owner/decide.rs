@@ -1,0 +1,382 @@
+//! Deciding: queued commands become one chunk of records and one entry of a batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use skald_asl::Timestamp;
+use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Record, World, execution::TokenState, journal};
+use skald_query::Budget;
+use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, PartitionId, Position, Table};
+use tokio::task::JoinError;
+
+use super::entity::{Entity, Item, Waiting};
+use super::message::{Question, Reply};
+use super::{Appended, Owner, ROUND_SLICES_MAX};
+use crate::keys::{self, ListKind};
+use crate::shared::Shared;
+use crate::token::Token;
+
+/// Steps of evaluation in one slice. SOURCE: our own: some tens of milliseconds.
+const SLICE_STEPS_MAX: u64 = 5_000_000;
+/// Executions that carry more payload than this are decided on the compute pool.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// How long a full store is given before an append is tried again.
+const FULL_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// A partition's batch in the making.
+#[derive(Default)]
+pub(super) struct Building {
+    entries: Vec<Entry>,
+    pub(super) changes: Vec<Change>,
+    entities: Vec<EntityId>,
+    pub(super) names: Vec<Bytes>,
+}
+
+/// What a decision brought.
+pub(crate) struct Decided {
+    entity: EntityId,
+    execution: Box<Execution>,
+    /// Where the execution stood before.
+    expected: u64,
+    records: Vec<Record>,
+    chunk: Bytes,
+    /// Answers, to be given when the records are durable.
+    waiting: Vec<Waiting>,
+    /// Starts of the same name that came meanwhile.
+    same_names: Vec<Item>,
+}
+
+/// The commands of one decision.
+struct Work {
+    entity: EntityId,
+    execution: Box<Execution>,
+    items: Vec<Item>,
+    deleting: Arc<AtomicBool>,
+    seed: u64,
+    now: Timestamp,
+    /// Whether a slice may go on where the last one ended.
+    go_on: GoOn,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GoOn {
+    Yes,
+    No,
+}
+
+impl Owner {
+    /// Decides for every entity whose queue holds something.
+    pub(super) fn decide_touched(&mut self) {
+        while let Some(entity) = self.touched.pop_first() {
+            self.decide(entity);
+        }
+    }
+
+    /// Goes on with a few of the executions whose slice ended.
+    pub(super) fn decide_ready(&mut self) {
+        for _ in 0..ROUND_SLICES_MAX {
+            let Some(entity) = self.ready.pop_front() else { return };
+            self.queued_ready.remove(&entity);
+            if self.entities.get(&entity).is_some_and(|live| !live.busy && live.execution().is_ready()) {
+                self.decide_as(entity, GoOn::Yes);
+            }
+        }
+    }
+
+    pub(super) fn decide(&mut self, entity: EntityId) {
+        self.decide_as(entity, GoOn::No);
+    }
+
+    fn decide_as(&mut self, entity: EntityId, go_on: GoOn) {
+        let now = self.shared.now();
+        let Some(live) = self.entities.get_mut(&entity).filter(|live| !live.busy) else { return };
+        let Some(execution) = live.execution.take() else { return };
+        live.busy = true;
+        live.active_at = now;
+        let work = Work {
+            entity,
+            execution,
+            items: live.queue.drain(..).collect(),
+            deleting: Arc::clone(&live.deleting),
+            seed: self.shared.entropy.draw(),
+            now,
+            go_on,
+        };
+        for item in &work.items {
+            if let Item::Question(Question::Heartbeat { scheduled, .. }, _) = item
+                && let Some(seen) = live.heartbeats.get_mut(scheduled)
+            {
+                *seen = now;
+            }
+        }
+        if self.shared.options.compute_pool && work.weight() > INLINE_BYTES_MAX {
+            let shared = Arc::clone(&self.shared);
+            self.decisions.spawn_blocking(move || work.decide(&shared));
+        } else {
+            let decided = work.decide(&self.shared);
+            self.take_decision(decided);
+        }
+    }
+
+    pub(super) fn take_decided(&mut self, decided: Result<Decided, JoinError>) {
+        match decided {
+            Ok(decided) => self.take_decision(decided),
+            Err(error) => tracing::error!(%error, "a decision panicked: its execution rests until the next start"),
+        }
+    }
+
+    /// Puts what was decided into its partition's batch; without records, answers at once.
+    fn take_decision(&mut self, decided: Decided) {
+        let Decided { entity, execution, expected, records, chunk, waiting, same_names } = decided;
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        live.execution = Some(execution);
+        live.waiting.extend(waiting);
+        for item in same_names {
+            live.queue.push_back(item);
+        }
+        if records.is_empty() {
+            self.settle(entity);
+            return;
+        }
+        let now = self.shared.now();
+        let building = self.batches.entry(entity.partition()).or_default();
+        let (changes, head) = index_changes(live, entity, now);
+        building.changes.extend(changes);
+        building.entities.push(entity);
+        building.entries.push(Entry {
+            entity,
+            expected: Position(expected),
+            chunk: Some(Chunk { count: u32::try_from(records.len()).expect("a decision is a few slices"), bytes: chunk }),
+            head,
+        });
+        self.shared.metrics.records.fetch_add(records.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Adds an entry without records: a new head.
+    pub(super) fn append_head(&mut self, entity: EntityId, expected: u64, head: Bytes, changes: Vec<Change>) {
+        let building = self.batches.entry(entity.partition()).or_default();
+        building.changes.extend(changes);
+        building.entities.push(entity);
+        building.entries.push(Entry { entity, expected: Position(expected), chunk: None, head: Some(head) });
+    }
+
+    /// Hands the round's batches to the store.
+    pub(super) fn submit(&mut self) {
+        let at = self.shared.now().millis;
+        for (partition, building) in std::mem::take(&mut self.batches) {
+            let Some(epoch) = self.epochs.get(&partition).copied() else { continue };
+            let Building { entries, changes, entities, names } = building;
+            let batch = Batch { partition, epoch, at, entries, changes };
+            self.shared.metrics.appends.fetch_add(1, Ordering::Relaxed);
+            self.spawn_append(batch, entities, names);
+        }
+    }
+
+    fn spawn_append(&mut self, batch: Batch, entities: Vec<EntityId>, names: Vec<Bytes>) {
+        let shared = Arc::clone(&self.shared);
+        let began = tokio::time::Instant::now();
+        // A start is refused when there is no room; running work waits for room.
+        let kept = names.is_empty().then(|| batch.clone());
+        let appending = shared.store.append(batch);
+        self.appends.spawn(async move {
+            let mut result = appending.await;
+            while let (Err(skald_store::Error::Full(_)), Some(batch)) = (&result, &kept) {
+                tokio::time::sleep(FULL_PAUSE).await;
+                result = shared.store.append(batch.clone()).await;
+            }
+            shared.metrics.flush_seconds.observe(began.elapsed());
+            Appended { entities, names, result }
+        });
+    }
+}
+
+impl Work {
+    /// Bytes that a decision may have to look into.
+    fn weight(&self) -> usize {
+        let of_items = self.items.iter().map(|item| match item {
+            Item::Command(Command::CallAnswered { answer, .. }) | Item::Question(Question::Token { answer, .. }, _) => match answer {
+                skald_interpreter::TaskAnswer::Succeeded { output } => output.byte_count(),
+                skald_interpreter::TaskAnswer::Failed { .. } => 0,
+            },
+            Item::Command(Command::Start { input, .. }) => input.byte_count(),
+            Item::Command(_) | Item::Question(..) | Item::SameName(_) => 0,
+        });
+        of_items.sum::<usize>() + self.execution.payload_bytes()
+    }
+
+    fn decide(self, shared: &Shared) -> Decided {
+        let Self { entity, mut execution, items, deleting, seed, now, go_on } = self;
+        let expected = execution.position();
+        let mut decided = Decision { entity, shared, deleting, dice: Dice::seeded(seed), now, records: Vec::new(), waiting: Vec::new() };
+        let mut same_names = Vec::new();
+        for item in items {
+            match item {
+                Item::Command(command) => decided.command(&mut execution, command),
+                Item::Question(question, reply) => {
+                    let answer = decided.question(&mut execution, question);
+                    decided.waiting.push(Waiting::Reply(reply, answer));
+                }
+                Item::SameName(_) => same_names.push(item),
+            }
+        }
+        if go_on == GoOn::Yes && decided.records.is_empty() {
+            decided.command(&mut execution, Command::Continue);
+        }
+        let chunk = if decided.records.is_empty() { Bytes::new() } else { Bytes::from(journal::encode(&decided.records)) };
+        Decided { entity, execution, expected, records: decided.records, chunk, waiting: decided.waiting, same_names }
+    }
+}
+
+/// Several commands to one execution, one after the other.
+struct Decision<'s> {
+    entity: EntityId,
+    shared: &'s Shared,
+    deleting: Arc<AtomicBool>,
+    dice: Dice,
+    now: Timestamp,
+    records: Vec<Record>,
+    waiting: Vec<Waiting>,
+}
+
+impl Decision<'_> {
+    fn command(&mut self, execution: &mut Execution, command: Command) {
+        let world = Surroundings { entity: self.entity, shared: self.shared };
+        let mut context = Context {
+            now: self.now,
+            dice: Dice::seeded(self.dice.roll()),
+            world: &world,
+            budget: Budget::of_steps(SLICE_STEPS_MAX),
+            machine_deleted: self.deleting.load(Ordering::Acquire),
+        };
+        self.records.extend(execution.advance(command, &mut context));
+    }
+
+    fn question(&mut self, execution: &mut Execution, question: Question) -> Reply {
+        if execution.position() == 0 {
+            return Reply::Missing;
+        }
+        match question {
+            Question::Token { scheduled, nonce, answer } => match execution.token_state(scheduled, nonce) {
+                TokenState::Closed => Reply::TaskClosed,
+                TokenState::Open => {
+                    self.command(execution, Command::TokenAnswered { scheduled, nonce, answer });
+                    Reply::Done
+                }
+            },
+            Question::Heartbeat { scheduled, nonce } => match execution.token_state(scheduled, nonce) {
+                TokenState::Closed => Reply::TaskClosed,
+                TokenState::Open => Reply::Done,
+            },
+            Question::Stop { error, cause } => {
+                self.command(execution, Command::Stop { error, cause });
+                let at = crate::live::stopped_at(execution.status()).unwrap_or(self.now);
+                Reply::Stopped { at }
+            }
+            Question::Poll { scheduled, worker_name } => {
+                self.command(execution, Command::ActivityStarted { scheduled, worker_name });
+                Reply::Task(self.offered(execution, scheduled))
+            }
+        }
+    }
+
+    /// The task of an offer that still stands, with its token.
+    fn offered(&self, execution: &Execution, wanted: EventId) -> Option<(String, skald_query::Payload)> {
+        execution.outstanding().into_iter().find_map(|effect| match effect {
+            Effect::Offer { scheduled, input, nonce, .. } if scheduled == wanted => {
+                let token = Token { entity: self.entity, scheduled, nonce };
+                Some((self.shared.tokens.mint(token), input))
+            }
+            Effect::Offer { .. } | Effect::Call { .. } | Effect::Cancel { .. } => None,
+        })
+    }
+}
+
+/// What a decision may ask.
+struct Surroundings<'s> {
+    entity: EntityId,
+    shared: &'s Shared,
+}
+
+impl World for Surroundings<'_> {
+    fn mint_token(&self, scheduled: EventId, nonce: u64) -> String {
+        self.shared.tokens.mint(Token { entity: self.entity, scheduled, nonce })
+    }
+
+    fn activity_exists(&self, arn: &str) -> bool {
+        self.shared.book.activity(arn).is_some()
+    }
+}
+
+/// The table rows that follow from where an execution stands now, and its head when it is over.
+fn index_changes(live: &mut Entity, entity: EntityId, now: Timestamp) -> (Vec<Change>, Option<Bytes>) {
+    let mut changes = Vec::new();
+    let settled = live.execution().is_settled();
+    offer_changes(live, entity, now, &mut changes);
+    if let Some(due) = live.timer_due.take() {
+        changes.push(delete(Table::Timers, keys::timer(due, entity)));
+    }
+    if live.awake == settled {
+        live.awake = !settled;
+        changes.push(if settled { delete(Table::Awake, keys::awake(entity)) } else { put(Table::Awake, keys::awake(entity), Bytes::new()) });
+    }
+    if !live.execution().is_closed() {
+        return (changes, None);
+    }
+    list_changes(live, entity, &mut changes);
+    let head = settled.then(|| live.envelope(None, live.listed).encode());
+    (changes, head)
+}
+
+/// An ended execution stands in its lists by its end, not by its start.
+fn list_changes(live: &mut Entity, entity: EntityId, changes: &mut Vec<Change>) {
+    let envelope = live.envelope(None, true);
+    let prefix = &live.prefix;
+    if std::mem::take(&mut live.listed) {
+        for kind in [ListKind::All, ListKind::Status(crate::execution::ExecutionStatus::Running)] {
+            changes.push(delete(Table::Lists, keys::list(prefix, kind, envelope.started_at, entity)));
+        }
+    }
+    let sort_time = envelope.stopped_at.unwrap_or(envelope.started_at);
+    for kind in [ListKind::All, ListKind::Status(envelope.status)] {
+        changes.push(put(Table::Lists, keys::list(prefix, kind, sort_time, entity), envelope.encode()));
+    }
+}
+
+/// Rows of the activity queues: exactly the offers that stand.
+fn offer_changes(live: &mut Entity, entity: EntityId, now: Timestamp, changes: &mut Vec<Change>) {
+    let standing = standing_offers(live.execution());
+    let gone: Vec<EventId> = live.offers.keys().filter(|scheduled| !standing.iter().any(|(standing, _)| standing == *scheduled)).copied().collect();
+    for scheduled in gone {
+        // The queue in memory forgets it when this is durable.
+        if let Some((_, key)) = live.offers.get(&scheduled) {
+            changes.push(delete(Table::ActivityTasks, key.clone()));
+        }
+    }
+    for (scheduled, activity_arn) in standing {
+        if !live.offers.contains_key(&scheduled) {
+            let key = keys::activity_task(&activity_arn, now, entity, scheduled);
+            changes.push(put(Table::ActivityTasks, key.clone(), Bytes::new()));
+            live.offers.insert(scheduled, (activity_arn, key));
+        }
+    }
+}
+
+pub(super) fn standing_offers(execution: &Execution) -> Vec<(EventId, String)> {
+    execution
+        .outstanding()
+        .into_iter()
+        .filter_map(|effect| match effect {
+            Effect::Offer { scheduled, activity_arn, .. } => Some((scheduled, activity_arn)),
+            Effect::Call { .. } | Effect::Cancel { .. } => None,
+        })
+        .collect()
+}
+
+pub(super) fn put(table: Table, key: Bytes, value: Bytes) -> Change {
+    Change { table, key, operation: Operation::Put(value) }
+}
+
+pub(super) fn delete(table: Table, key: Bytes) -> Change {
+    Change { table, key, operation: Operation::Delete }
+}

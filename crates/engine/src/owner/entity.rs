@@ -1,0 +1,144 @@
+//! A live execution in its owner's hands.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use bytes::Bytes;
+use skald_asl::Timestamp;
+use skald_interpreter::{Command, Effect, EventId, Execution};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::message::{Question, Reply, Start};
+use crate::error::{Fault, StartExecutionError};
+use crate::execution::Started;
+use crate::live;
+use crate::stored::Envelope;
+
+/// An execution, and what its owner knows beside it.
+pub(crate) struct Entity {
+    /// None while it is lent out to the compute pool.
+    pub(crate) execution: Option<Box<Execution>>,
+    /// Its machine is being deleted.
+    pub(crate) deleting: Arc<AtomicBool>,
+    /// What its machine's keys begin with.
+    pub(crate) prefix: Arc<[u8]>,
+    /// An append is in flight, or a decision is: commands wait. So whatever is folded here is durable when this is not set.
+    pub(crate) busy: bool,
+    pub(crate) queue: VecDeque<Item>,
+    /// Running calls, by scheduled event.
+    pub(crate) calls: HashMap<EventId, AbortHandle>,
+    pub(crate) cancels: HashSet<EventId>,
+    /// When a worker was last heard of. Soft: a restart begins anew.
+    pub(crate) heartbeats: HashMap<EventId, Timestamp>,
+    /// Rows in the table of undelivered activity tasks: activity ARN and key.
+    pub(crate) offers: BTreeMap<EventId, (String, Bytes)>,
+    /// Under which due time it is registered with the owner's timers.
+    pub(crate) due: Option<Timestamp>,
+    /// Whether a row in `Awake` will load it at start.
+    pub(crate) awake: bool,
+    /// Whether rows of a running execution stand in the list tables.
+    pub(crate) listed: bool,
+    /// Its row in `Timers`.
+    pub(crate) timer_due: Option<Timestamp>,
+    /// When it last did something.
+    pub(crate) active_at: Timestamp,
+    /// What waits for the append in flight.
+    pub(crate) waiting: Vec<Waiting>,
+}
+
+/// What waits in an entity's queue.
+pub(crate) enum Item {
+    Command(Command),
+    Question(Question, oneshot::Sender<Result<Reply, Fault>>),
+    /// A start of the same name, to be compared once this one is durable.
+    SameName(Box<Start>),
+}
+
+/// An answer that is given once the append is durable.
+pub(crate) enum Waiting {
+    Started(oneshot::Sender<Result<Started, StartExecutionError>>, Started),
+    Reply(oneshot::Sender<Result<Reply, Fault>>, Reply),
+}
+
+impl Waiting {
+    pub(crate) fn answer(self) {
+        // A caller that is gone needs no answer.
+        match self {
+            Self::Started(sender, started) => drop(sender.send(Ok(started))),
+            Self::Reply(sender, reply) => drop(sender.send(Ok(reply))),
+        }
+    }
+
+    pub(crate) fn fail(self, error: &skald_store::Error) {
+        match self {
+            Self::Started(sender, _) => {
+                let refused = match error {
+                    skald_store::Error::Full(_) => StartExecutionError::ThrottlingException,
+                    skald_store::Error::Conflict(_)
+                    | skald_store::Error::Fenced
+                    | skald_store::Error::Damaged(_)
+                    | skald_store::Error::Unknown(_) => Fault::from(error.clone()).into(),
+                };
+                drop(sender.send(Err(refused)));
+            }
+            Self::Reply(sender, _) => drop(sender.send(Err(Fault::from(error.clone())))),
+        }
+    }
+}
+
+impl Entity {
+    pub(crate) fn new(execution: Execution, deleting: Arc<AtomicBool>, prefix: Arc<[u8]>, now: Timestamp) -> Self {
+        Self {
+            execution: Some(Box::new(execution)),
+            deleting,
+            prefix,
+            busy: false,
+            queue: VecDeque::new(),
+            calls: HashMap::new(),
+            cancels: HashSet::new(),
+            heartbeats: HashMap::new(),
+            offers: BTreeMap::new(),
+            due: None,
+            awake: false,
+            listed: false,
+            timer_due: None,
+            active_at: now,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The execution; lent out only while `busy`.
+    pub(crate) fn execution(&self) -> &Execution {
+        self.execution.as_deref().expect("looked at only when it is not lent out")
+    }
+
+    /// Its head and list value as it stands.
+    pub(crate) fn envelope(&self, parked_until: Option<Timestamp>, listed: bool) -> Envelope {
+        let execution = self.execution();
+        let identity = execution.identity().expect("a durable execution has its first records");
+        Envelope {
+            status: live::status_of(execution.status()),
+            started_at: identity.started_at,
+            stopped_at: live::stopped_at(execution.status()),
+            name: identity.origin.execution_name.clone(),
+            listed,
+            timer_due: parked_until,
+        }
+    }
+
+    /// Nothing runs that only memory knows of, and nothing is left to decide.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.busy
+            && self.queue.is_empty()
+            && self.calls.is_empty()
+            && self.cancels.is_empty()
+            && self.heartbeats.is_empty()
+            && !self.execution().is_ready()
+            && !self.execution().outstanding().iter().any(|effect| match effect {
+                Effect::Call { .. } | Effect::Cancel { .. } => true,
+                Effect::Offer { .. } => false,
+            })
+    }
+}

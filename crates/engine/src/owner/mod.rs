@@ -1,0 +1,255 @@
+//! Owners: each decides for its partitions, appends in batches, and acts on what is durable.
+//!
+//! One loop: take what came in, decide ([`decide`]), hand batches to the store; when one is durable, publish, reply and
+//! act ([`act`]). Starting, resuming after a crash and going on are the same loop: [`load`] folds a journal, and `act` asks
+//! the folded state what is outstanding.
+//!
+//! INVARIANT: an entity with an append in flight takes no command. So its folded state is durable whenever it is acted on.
+
+mod message;
+mod entity;
+mod start;
+mod decide;
+mod act;
+mod load;
+mod park;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use skald_asl::Timestamp;
+use skald_interpreter::{Command, EventId, TaskAnswer};
+use skald_integrations::Outcome;
+use skald_store::{EntityId, Epoch, PartitionId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
+
+use crate::shared::Shared;
+use decide::Decided;
+use entity::{Entity, Item};
+use load::Loaded;
+
+/// Messages taken before what they caused is appended.
+const ROUND_MESSAGES_MAX: usize = 512;
+/// Slices of long-running executions in one round: between them everyone else has a turn.
+const ROUND_SLICES_MAX: usize = 4;
+
+/// An owner's side of its channels.
+pub(crate) struct Receivers {
+    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) answers: mpsc::UnboundedReceiver<Answer>,
+}
+
+/// An owner.
+pub(crate) struct Owner {
+    shared: Arc<Shared>,
+    answers: mpsc::UnboundedSender<Answer>,
+    epochs: HashMap<PartitionId, Epoch>,
+    entities: HashMap<EntityId, Entity>,
+    /// Names whose first append is in flight.
+    starting: HashMap<Bytes, EntityId>,
+    /// Entities being read, and what waits for them.
+    loading: HashMap<EntityId, Vec<Item>>,
+    /// Live entities by due time.
+    timers: BTreeSet<(Timestamp, EntityId)>,
+    /// The first due time in the store's timers, by partition; a partition without one has no parked timer.
+    parked_due: BTreeMap<PartitionId, Timestamp>,
+    /// Entities with something in their queue.
+    touched: BTreeSet<EntityId>,
+    /// Entities whose slice ended, in turn.
+    ready: VecDeque<EntityId>,
+    queued_ready: HashSet<EntityId>,
+    /// Idle entities by the time at which they may be parked.
+    idle: BTreeSet<(Timestamp, EntityId)>,
+    batches: BTreeMap<PartitionId, decide::Building>,
+    appends: JoinSet<Appended>,
+    loads: JoinSet<(EntityId, Result<Option<Loaded>, String>)>,
+    decisions: JoinSet<Decided>,
+    housekeeping_at: Timestamp,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+/// An append came to its end.
+pub(crate) struct Appended {
+    entities: Vec<EntityId>,
+    names: Vec<Bytes>,
+    result: Result<(), skald_store::Error>,
+}
+
+impl Owner {
+    pub(crate) fn new(shared: Arc<Shared>, epochs: HashMap<PartitionId, Epoch>, answers: mpsc::UnboundedSender<Answer>) -> Self {
+        let housekeeping_at = shared.now();
+        Self {
+            shared,
+            answers,
+            epochs,
+            entities: HashMap::new(),
+            starting: HashMap::new(),
+            loading: HashMap::new(),
+            timers: BTreeSet::new(),
+            parked_due: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            ready: VecDeque::new(),
+            queued_ready: HashSet::new(),
+            idle: BTreeSet::new(),
+            batches: BTreeMap::new(),
+            appends: JoinSet::new(),
+            loads: JoinSet::new(),
+            decisions: JoinSet::new(),
+            housekeeping_at,
+            closing: None,
+        }
+    }
+
+    /// Runs until closed, or until every sender is gone.
+    pub(crate) async fn run(mut self, mut receivers: Receivers) {
+        self.find_parked_timers().await;
+        let mut requests = Vec::with_capacity(ROUND_MESSAGES_MAX);
+        let mut answers = Vec::with_capacity(ROUND_MESSAGES_MAX);
+        loop {
+            let nap = self.nap();
+            let more = !self.ready.is_empty();
+            // What is durable comes first: it lets waiting commands go on.
+            tokio::select! {
+                biased;
+                Some(appended) = self.appends.join_next() => self.take_appended(appended),
+                Some(decided) = self.decisions.join_next() => self.take_decided(decided),
+                Some(loaded) = self.loads.join_next() => self.take_loaded(loaded),
+                received = receivers.answers.recv_many(&mut answers, ROUND_MESSAGES_MAX) => if received == 0 { return },
+                _ = receivers.requests.recv_many(&mut requests, ROUND_MESSAGES_MAX), if self.closing.is_none() => {}
+                () = tokio::time::sleep(nap), if !more => {}
+                () = std::future::ready(()), if more => {}
+            }
+            // Whatever else is there already belongs to the same round.
+            while let Some(appended) = self.appends.try_join_next() {
+                self.take_appended(appended);
+            }
+            while answers.len() < ROUND_MESSAGES_MAX {
+                let Ok(answer) = receivers.answers.try_recv() else { break };
+                answers.push(answer);
+            }
+            for answer in answers.drain(..) {
+                self.take_answer(answer);
+            }
+            for request in requests.drain(..) {
+                self.take_request(request).await;
+            }
+            self.shared.metrics.inbox_depth.store(receivers.requests.len() as u64, Ordering::Relaxed);
+            self.fire_timers().await;
+            self.decide_touched();
+            self.decide_ready();
+            self.keep_house().await;
+            self.submit();
+            if self.is_closed() {
+                if let Some(done) = self.closing.take() {
+                    let _ = done.send(());
+                }
+                return;
+            }
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closing.is_some() && self.appends.is_empty() && self.decisions.is_empty() && self.loads.is_empty() && self.touched.is_empty()
+    }
+
+    async fn take_request(&mut self, request: Request) {
+        match request {
+            Request::Start(start) => self.start(start).await,
+            Request::Ask(Ask { entity, question, reply }) => self.enqueue(entity, Item::Question(question, reply)),
+        }
+    }
+
+    fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Called { entity, scheduled, outcome } => self.take_outcome(entity, scheduled, outcome),
+            Answer::Cancelled { entity, scheduled } => {
+                if let Some(live) = self.entities.get_mut(&entity) {
+                    live.cancels.remove(&scheduled);
+                }
+                self.enqueue(entity, Item::Command(Command::Settled { scheduled }));
+            }
+            Answer::Delivered { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Delivered { scheduled })),
+            Answer::Wake { entity } => {
+                if !self.entities.contains_key(&entity) {
+                    self.load(entity);
+                }
+            }
+            Answer::Close { done } => self.closing = Some(done),
+        }
+    }
+
+    fn take_outcome(&mut self, entity: EntityId, scheduled: EventId, outcome: Outcome) {
+        if let Some(live) = self.entities.get_mut(&entity) {
+            live.calls.remove(&scheduled);
+        }
+        let answer = match outcome {
+            Outcome::Succeeded { output } => TaskAnswer::Succeeded { output },
+            Outcome::Failed { error, cause } => TaskAnswer::Failed { error: Some(error), cause: Some(cause) },
+            // Repeated by whoever resumes this execution.
+            Outcome::GaveUp => return,
+        };
+        self.enqueue(entity, Item::Command(Command::CallAnswered { scheduled, answer }));
+    }
+
+    /// Puts `item` where it will be decided: with the live entity, or with those that wait for its journal.
+    fn enqueue(&mut self, entity: EntityId, item: Item) {
+        if let Some(live) = self.entities.get_mut(&entity) {
+            live.queue.push_back(item);
+            if !live.busy {
+                self.touched.insert(entity);
+            }
+            return;
+        }
+        match self.loading.get_mut(&entity) {
+            Some(waiting) => waiting.push(item),
+            None => {
+                self.load(entity);
+                if let Some(waiting) = self.loading.get_mut(&entity) {
+                    waiting.push(item);
+                }
+            }
+        }
+    }
+
+    fn mark_ready(&mut self, entity: EntityId) {
+        if self.queued_ready.insert(entity) {
+            self.ready.push_back(entity);
+        }
+    }
+
+    /// How long nothing will happen by itself. The clock may step forward meanwhile: naps are short.
+    fn nap(&self) -> Duration {
+        let now = self.shared.now();
+        let first = [self.timers.first().map(|(due, _)| *due), self.parked_due.values().min().copied(), Some(self.housekeeping_at)];
+        let due = first.into_iter().flatten().min().unwrap_or(now);
+        let millis = u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0);
+        Duration::from_millis(millis).min(self.shared.options.nap_max)
+    }
+
+    /// Live entities that are due, and parked ones.
+    async fn fire_timers(&mut self) {
+        let now = self.shared.now();
+        while let Some((due, entity)) = self.timers.first().copied() {
+            if due > now {
+                break;
+            }
+            self.timers.pop_first();
+            let Some(live) = self.entities.get_mut(&entity) else { continue };
+            live.due = None;
+            live.queue.push_back(Item::Command(Command::Tick));
+            if !live.busy {
+                for scheduled in act::missed_heartbeats(live, now) {
+                    live.queue.push_back(Item::Command(Command::HeartbeatMissed { scheduled }));
+                }
+                self.touched.insert(entity);
+            }
+        }
+        self.wake_due(now).await;
+    }
+}

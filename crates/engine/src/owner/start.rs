@@ -1,0 +1,116 @@
+//! Starting: one name, one execution.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use skald_interpreter::note::Origin;
+use skald_interpreter::{Command, Execution};
+use skald_store::{Change, EntityId, Operation, Table};
+
+use super::Owner;
+use super::entity::{Entity, Item, Waiting};
+use super::message::Start;
+use crate::error::{Fault, StartExecutionError};
+use crate::execution::{ExecutionStatus, Started};
+use crate::keys;
+use crate::live;
+use crate::shared::hash_of;
+use crate::stored::{Envelope, NameRecord};
+
+impl Owner {
+    /// Starts an execution, or answers as the one that has the name already.
+    pub(super) async fn start(&mut self, start: Box<Start>) {
+        let key = keys::name(&start.machine.prefix, &start.name);
+        if let Some(entity) = self.starting.get(&key).copied() {
+            // Not durable yet: whether it will be decides what this one is told.
+            self.enqueue(entity, Item::SameName(start));
+            return;
+        }
+        match self.shared.store.get(Table::Names, &key).await {
+            Err(error) => drop(start.reply.send(Err(Fault::from(error).into()))),
+            Ok(Some(bytes)) => match NameRecord::decode(&bytes) {
+                Some(existing) => self.answer_same_name(start, existing).await,
+                None => drop(start.reply.send(Err(Fault("a name's record cannot be read".to_owned()).into()))),
+            },
+            Ok(None) => self.begin(start, key),
+        }
+    }
+
+    /// The name is taken by a durable execution.
+    pub(super) async fn answer_same_name(&mut self, start: Box<Start>, existing: NameRecord) {
+        let status = match self.entities.get(&existing.entity) {
+            Some(live) if live.busy => {
+                self.enqueue(existing.entity, Item::SameName(start));
+                return;
+            }
+            Some(live) => Ok(live::status_of(live.execution().status())),
+            None => self.stored_status(existing.entity).await,
+        };
+        let answer = match status {
+            Ok(status) => same_name_answer(&start, &existing, status),
+            Err(fault) => Err(fault.into()),
+        };
+        drop(start.reply.send(answer));
+    }
+
+    async fn stored_status(&self, entity: EntityId) -> Result<ExecutionStatus, Fault> {
+        let head = self.shared.store.head(entity).await?;
+        // An entity without a head was never parked nor closed: it runs, and is being loaded.
+        Ok(head.and_then(|head| Envelope::decode(&head.bytes)).map_or(ExecutionStatus::Running, |envelope| envelope.status))
+    }
+
+    fn begin(&mut self, start: Box<Start>, key: bytes::Bytes) {
+        let Start { machine, name, input, trace_header, starter_hash, reply } = *start;
+        if machine.deleting.load(Ordering::Acquire) {
+            drop(reply.send(Err(StartExecutionError::StateMachineDeleting(machine.arn()))));
+            return;
+        }
+        let now = self.shared.now();
+        let arn = machine.arn();
+        let partition = keys::partition_of(&arn, &name);
+        let entity = EntityId::new(partition, u64::try_from(now.millis).unwrap_or(0), self.shared.entropy.draw());
+        let record = &machine.record;
+        let origin = Origin {
+            partition: record.scope.partition.clone(),
+            region: record.scope.region.clone(),
+            account: record.scope.account.clone(),
+            machine_name: record.name.clone(),
+            machine_incarnation: record.incarnation,
+            revision: machine.revision.record.number,
+            execution_name: name,
+            role_arn: machine.revision.record.role_arn.clone(),
+            trace_header,
+        };
+        let started = Started { execution_arn: origin.execution_arn(), started_at: now };
+        let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };
+        let execution = Execution::unborn(Arc::clone(&machine.revision.definition));
+        let mut live = Entity::new(execution, Arc::clone(&machine.deleting), machine.prefix.as_slice().into(), now);
+        live.waiting.push(Waiting::Started(reply, started));
+        live.queue.push_back(Item::Command(Command::Start { origin: Box::new(origin), input }));
+        self.entities.insert(entity, live);
+        self.starting.insert(key.clone(), entity);
+        self.shared.metrics.count_started(&arn);
+        let building = self.batches.entry(partition).or_default();
+        building.names.push(key.clone());
+        building.changes.push(Change { table: Table::Names, key, operation: Operation::PutIfAbsent(reserved.encode()) });
+        self.decide(entity);
+    }
+}
+
+/// Same name and input while it runs, or the same starter whatever became of it: the same answer.
+fn same_name_answer(start: &Start, existing: &NameRecord, status: ExecutionStatus) -> Result<Started, StartExecutionError> {
+    let arn = start.execution_arn();
+    let same_starter = start.starter_hash != [0; 32] && start.starter_hash == existing.starter_hash;
+    let same_input = hash_of(&[start.input.text().as_bytes()]) == existing.input_hash;
+    if same_starter || (same_input && status == ExecutionStatus::Running) {
+        return Ok(Started { execution_arn: arn, started_at: existing.started_at });
+    }
+    Err(StartExecutionError::ExecutionAlreadyExists(arn))
+}
+
+impl Start {
+    fn execution_arn(&self) -> String {
+        let scope = &self.machine.record.scope;
+        skald_aws::arn::Arn::execution(&scope.partition, &scope.region, &scope.account, &self.machine.record.name, &self.name).to_string()
+    }
+}

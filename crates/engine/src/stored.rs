@@ -1,0 +1,93 @@
+//! Values of the store's tables, and heads. Bytes that outlive the process: each begins with its version.
+
+use bytes::Bytes;
+use skald_asl::Timestamp;
+use skald_store::EntityId;
+
+use crate::execution::ExecutionStatus;
+
+const VERSION: u8 = 1;
+
+/// What a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NameRecord {
+    pub(crate) entity: EntityId,
+    pub(crate) started_at: Timestamp,
+    /// SHA-256 of the input's text.
+    pub(crate) input_hash: [u8; 32],
+    /// SHA-256 of the starter key; zeros when there was none.
+    pub(crate) starter_hash: [u8; 32],
+}
+
+impl NameRecord {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.entity.to_bytes());
+        bytes.extend_from_slice(&self.started_at.millis.to_be_bytes());
+        bytes.extend_from_slice(&self.input_hash);
+        bytes.extend_from_slice(&self.starter_hash);
+        Bytes::from(bytes)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != 89 || bytes[0] != VERSION {
+            return None;
+        }
+        Some(Self {
+            entity: EntityId::from_bytes(bytes[1..17].try_into().ok()?),
+            started_at: Timestamp::from_millis(i64::from_be_bytes(bytes[17..25].try_into().ok()?)),
+            input_hash: bytes[25..57].try_into().ok()?,
+            starter_hash: bytes[57..89].try_into().ok()?,
+        })
+    }
+}
+
+/// What a list shows of an execution, beside what the key says; also the head of its entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) status: ExecutionStatus,
+    pub(crate) started_at: Timestamp,
+    pub(crate) stopped_at: Option<Timestamp>,
+    pub(crate) name: String,
+    /// Whether running entries stand in the list tables: parked at least once.
+    pub(crate) listed: bool,
+    /// Where its timer row is, while parked.
+    pub(crate) timer_due: Option<Timestamp>,
+}
+
+impl Envelope {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut bytes = vec![VERSION, self.status as u8, u8::from(self.listed)];
+        for time in [Some(self.started_at), self.stopped_at, self.timer_due] {
+            bytes.extend_from_slice(&time.map_or(i64::MIN, |time| time.millis).to_be_bytes());
+        }
+        bytes.extend_from_slice(self.name.as_bytes());
+        Bytes::from(bytes)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() < 27 || bytes[0] != VERSION {
+            return None;
+        }
+        let status = match bytes[1] {
+            1 => ExecutionStatus::Running,
+            2 => ExecutionStatus::Succeeded,
+            3 => ExecutionStatus::Failed,
+            4 => ExecutionStatus::TimedOut,
+            5 => ExecutionStatus::Aborted,
+            _ => return None,
+        };
+        let time = |from: usize| -> Option<Option<Timestamp>> {
+            let millis = i64::from_be_bytes(bytes[from..from + 8].try_into().ok()?);
+            Some((millis != i64::MIN).then_some(Timestamp::from_millis(millis)))
+        };
+        Some(Self {
+            status,
+            listed: bytes[2] == 1,
+            started_at: time(3)??,
+            stopped_at: time(11)?,
+            timer_due: time(19)?,
+            name: std::str::from_utf8(&bytes[27..]).ok()?.to_owned(),
+        })
+    }
+}

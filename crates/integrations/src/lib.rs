@@ -1,0 +1,39 @@
+//! Performs one Task: calls the Lambda function or service that a task names, and says what came of it.
+//!
+//! [`Perform`] is what the engine knows; [`Integrations`] is the real one. Scripted tasks stand in for it in simulations.
+//!
+//! Not here, on purpose: retries, time-outs and catching (the interpreter decides those), and when a call is made (the
+//! engine calls only for what is durable).
+
+pub mod call;
+pub mod config;
+pub mod credentials;
+mod integrations;
+mod lambda;
+
+use async_trait::async_trait;
+
+pub use call::{Call, Outcome};
+pub use config::{ConfigError, FunctionConfig, IntegrationsConfig, LambdaConfig};
+pub use integrations::Integrations;
+
+/// Performs calls.
+///
+/// A call may be repeated with the same [`Call::request_id`] after a crash between calling and recording the answer.
+/// Dropping the future gives the answer up; work that was begun may go on, as it does on AWS.
+#[async_trait]
+pub trait Perform: Send + Sync + 'static {
+    /// Calls and waits for the answer.
+    async fn perform(&self, call: Call) -> Outcome;
+
+    /// Cancels a job that a `.sync` call started and that nobody waits for any more; `submitted` is what the call answered.
+    ///
+    /// Repeated until it succeeds. A service without jobs has nothing to cancel.
+    async fn cancel(&self, _call: Call, _submitted: skald_query::Payload) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Takes nothing new and waits for nothing: called after running invocations had their grace, before the process ends.
+    /// Whatever was started (processes) is gone when this returns.
+    async fn shut_down(&self);
+}

@@ -1,0 +1,223 @@
+//! Functions at an endpoint that speaks the Invoke API.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use skald_aws::sigv4::{self, Credentials, Scope};
+use skald_integrations::{Integrations, IntegrationsConfig, Outcome, Perform};
+use tokio::net::TcpListener;
+
+use crate::rig::{self, call, call_invoke, failure, output};
+
+/// A request as it came over the wire.
+#[derive(Debug, Clone)]
+struct Received {
+    path: String,
+    query: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+/// An endpoint that answers every request alike and remembers what it got.
+struct Fake {
+    url: String,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Fake {
+    async fn answering(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (remembered, headers) = (Arc::clone(&received), headers.to_vec());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (remembered, headers) = (Arc::clone(&remembered), headers.clone());
+                let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                    let (remembered, headers) = (Arc::clone(&remembered), headers.clone());
+                    async move {
+                        let request = receive(request).await;
+                        remembered.lock().expect("no panic").push(request);
+                        let mut response = Response::builder().status(status);
+                        for (name, value) in headers {
+                            response = response.header(name, value);
+                        }
+                        Ok::<_, Infallible>(response.body(Full::new(Bytes::from_static(body.as_bytes()))).expect("valid"))
+                    }
+                });
+                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { url, received }
+    }
+
+    fn integrations(&self) -> Integrations {
+        with_endpoint(&self.url, Some(credentials()))
+    }
+
+    fn last(&self) -> Received {
+        self.received.lock().expect("no panic").last().expect("a request came").clone()
+    }
+}
+
+async fn receive(request: Request<hyper::body::Incoming>) -> Received {
+    let (head, body) = request.into_parts();
+    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned())).collect();
+    let body = body.collect().await.expect("a whole body").to_bytes();
+    Received {
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body: String::from_utf8(body.to_vec()).expect("text"),
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        session_token: Some("token".to_owned()),
+    }
+}
+
+fn with_endpoint(url: &str, credentials: Option<Credentials>) -> Integrations {
+    let config = IntegrationsConfig { lambda_endpoint: Some(url.to_owned()), credentials, ..rig::config(vec![]) };
+    Integrations::new(config).expect("a good endpoint")
+}
+
+/// Signs the request anew, from what arrived.
+fn check_signature(received: &Received, credentials: &Credentials) {
+    let authorization = &received.headers["authorization"];
+    let (_, rest) = authorization.split_once("SignedHeaders=").expect("names its headers");
+    let (names, _) = rest.split_once(',').expect("a signature follows");
+    let headers: Vec<(&str, &str)> = names.split(';').map(|name| (name, received.headers[name].as_str())).collect();
+    let request = sigv4::Request {
+        method: "POST",
+        path: &received.path,
+        query: &received.query,
+        headers: &headers,
+        body: received.body.as_bytes(),
+    };
+    let date = &received.headers["x-amz-date"];
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let at_seconds = (now - 60..=now).find(|second| sigv4_date(*second) == *date).expect("signed just now");
+    let scope = Scope { service: "lambda", region: "eu-west-1", at_seconds };
+    let canonical = sigv4::canonical_request(&request, "lambda");
+    let to_sign = sigv4::string_to_sign(&canonical.text, &scope);
+    let signature = sigv4::signature(&to_sign, &scope, &credentials.secret_access_key);
+    assert!(authorization.ends_with(&format!("Signature={signature}")), "{authorization}");
+    assert!(authorization.contains(&format!("Credential={}/", credentials.access_key_id)));
+}
+
+fn sigv4_date(second: u64) -> String {
+    skald_aws::date::amz_date(second)
+}
+
+#[tokio::test]
+async fn function_elsewhere_is_invoked_by_its_arn_and_signed() {
+    let fake = Fake::answering(200, &[("x-amz-executed-version", "3"), ("x-amzn-requestid", "r-1")], r#"{"ok": true}"#).await;
+    let outcome = fake.integrations().perform(call("createOrder:prod", r#"{"id":1}"#)).await;
+    match outcome {
+        Outcome::Succeeded { output } => assert_eq!(output.text(), r#"{"ok": true}"#),
+        other => panic!("{other:?}"),
+    }
+    let received = fake.last();
+    let name = "arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3AcreateOrder";
+    assert_eq!(received.path, format!("/2015-03-31/functions/{name}/invocations"));
+    assert_eq!(received.query, "Qualifier=prod");
+    assert_eq!(received.body, r#"{"id":1}"#);
+    assert_eq!(received.headers["x-amz-invocation-type"], "RequestResponse");
+    assert_eq!(received.headers["x-amz-security-token"], "token");
+    check_signature(&received, &credentials());
+}
+
+#[tokio::test]
+async fn invoke_elsewhere_shows_the_reply() {
+    let headers = [("x-amz-executed-version", "3"), ("x-amzn-requestid", "r-1"), ("content-type", "application/json")];
+    let fake = Fake::answering(200, &headers, r#"{"ok": true}"#).await;
+    let parameters = r#"{"FunctionName":"createOrder","Payload":{"id":1},"ClientContext":"e30="}"#;
+    let seen = output(fake.integrations().perform(call_invoke(parameters)).await);
+    assert_eq!(seen["ExecutedVersion"], "3");
+    assert_eq!(seen["Payload"]["ok"], true);
+    assert_eq!(seen["SdkResponseMetadata"]["RequestId"], "r-1");
+    assert_eq!(seen["SdkHttpMetadata"]["AllHttpHeaders"]["x-amzn-RequestId"][0], "r-1");
+    assert_eq!(seen["SdkHttpMetadata"]["HttpHeaders"]["Content-Type"], "application/json");
+    let received = fake.last();
+    assert_eq!(received.path, "/2015-03-31/functions/createOrder/invocations");
+    assert_eq!(received.headers["x-amz-client-context"], "e30=");
+    check_signature(&received, &credentials());
+}
+
+#[tokio::test]
+async fn event_elsewhere_has_no_payload() {
+    let fake = Fake::answering(202, &[], "").await;
+    let parameters = r#"{"FunctionName":"createOrder","InvocationType":"Event"}"#;
+    let seen = output(fake.integrations().perform(call_invoke(parameters)).await);
+    assert_eq!((seen["StatusCode"].as_u64(), seen.get("Payload")), (Some(202), None));
+    assert_eq!(fake.last().headers["x-amz-invocation-type"], "Event");
+}
+
+#[tokio::test]
+async fn failure_elsewhere_is_the_functions() {
+    let body = r#"{"errorMessage": "no", "errorType": "OutOfStock"}"#;
+    let fake = Fake::answering(200, &[("x-amz-function-error", "Unhandled")], body).await;
+    let expected = Outcome::Failed { error: "OutOfStock".to_owned(), cause: body.to_owned() };
+    assert_eq!(fake.integrations().perform(call("createOrder", "{}")).await, expected);
+
+    let fake = Fake::answering(200, &[("x-amz-function-error", "Unhandled")], r#"{"errorMessage":"Task timed out"}"#).await;
+    assert_eq!(failure(fake.integrations().perform(call("createOrder", "{}")).await).0, "Lambda.Unknown");
+}
+
+#[tokio::test]
+async fn errors_of_the_service_have_its_names() {
+    let cases = [
+        (404, "ResourceNotFoundException:http://internal/", "Lambda.ResourceNotFoundException", "ResourceNotFoundException"),
+        (429, "TooManyRequestsException", "Lambda.TooManyRequestsException", "TooManyRequestsException"),
+        (403, "AccessDeniedException", "Lambda.AWSLambdaException", "AccessDeniedException"),
+        (500, "ServiceException", "Lambda.ServiceException", "ServiceException"),
+    ];
+    for (status, header, error, code) in cases {
+        let fake = Fake::answering(status, &[("x-amzn-errortype", header), ("x-amzn-requestid", "r-1")], r#"{"Message":"so it is"}"#).await;
+        let cause = format!("so it is (Service: AWSLambda; Status Code: {status}; Error Code: {code}; Request ID: r-1; Proxy: null)");
+        let expected = Outcome::Failed { error: error.to_owned(), cause };
+        assert_eq!(fake.integrations().perform(call("createOrder", "{}")).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn unreachable_endpoint_is_a_client_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    drop(listener);
+    let (error, cause) = failure(with_endpoint(&url, Some(credentials())).perform(call("createOrder", "{}")).await);
+    assert_eq!(error, "Lambda.SdkClientException");
+    assert!(cause.as_str().is_some_and(|cause| cause.starts_with("Unable to execute HTTP request: ")), "{cause}");
+}
+
+#[tokio::test]
+async fn emulators_on_this_machine_need_no_credentials() {
+    let fake = Fake::answering(200, &[], "1").await;
+    assert_eq!(output(with_endpoint(&fake.url, None).perform(call("createOrder", "{}")).await), 1);
+    let made_up = Credentials { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned(), session_token: None };
+    check_signature(&fake.last(), &made_up);
+
+    let elsewhere = with_endpoint("http://lambda.example", None).perform(call("createOrder", "{}")).await;
+    let (error, cause) = failure(elsewhere);
+    assert_eq!(error, "Lambda.SdkClientException");
+    assert!(cause.as_str().is_some_and(|cause| cause.contains("AWS_ACCESS_KEY_ID")));
+}
+
+#[test]
+fn endpoint_without_a_scheme_is_refused() {
+    for url in ["localhost", "ftp://localhost", "http://"] {
+        let config = IntegrationsConfig { lambda_endpoint: Some(url.to_owned()), ..rig::config(vec![]) };
+        let error = Integrations::new(config).err().expect(url);
+        assert!(error.to_string().contains(url), "{error}");
+    }
+}

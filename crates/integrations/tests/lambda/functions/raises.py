@@ -1,0 +1,3 @@
+"""A module whose loading fails."""
+
+raise KeyError("PRICE_LIST")

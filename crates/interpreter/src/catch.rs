@@ -1,0 +1,174 @@
+//! Failures: tried again, caught, or passed to the state around, up to the end of the execution.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use skald_asl::catch::Catcher;
+use skald_asl::definition::StateKind;
+use skald_asl::retry::Retrier;
+use skald_query::Payload;
+
+use crate::decide::{Ended, Halt, Slice, clipped};
+use crate::event::{EventId, EventKind, FrameId, StateType};
+use crate::failure::{Failure, FailureKind};
+use crate::frame::Doing;
+use crate::note::Note;
+use crate::retry;
+
+/// The state in `frame` failed; its thread's last event is the failing one.
+pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, failure: Failure) -> Result<(), Ended> {
+    let mut failing = slice.last(frame);
+    loop {
+        if failure.kind == FailureKind::Runtime {
+            return fail_execution(slice, failing, failure);
+        }
+        if try_again(slice, frame, failing, &failure) {
+            return Ok(());
+        }
+        // A Parallel or Map says that it failed only once no retrier takes it.
+        if let Some(failed) = failed_event(slice, frame) {
+            failing = slice.event(frame, failing, failed)?;
+        }
+        match catch(slice, frame, &failure) {
+            Caught::Yes => return Ok(()),
+            Caught::No => {}
+            Caught::Over => return Err(Ended),
+            Caught::Broken(runtime) => return fail_execution(slice, failing, runtime),
+        }
+        match slice.execution.frame(frame).parent {
+            None => return fail_execution(slice, failing, failure),
+            Some(parent) => {
+                abort_siblings(slice, parent, frame, failing)?;
+                frame = parent;
+            }
+        }
+    }
+}
+
+fn fail_execution(slice: &mut Slice<'_, '_, '_>, failing: EventId, failure: Failure) -> Result<(), Ended> {
+    slice.event(FrameId::TOP, failing, EventKind::ExecutionFailed(clipped(failure.error, failure.cause)))?;
+    Err(Ended)
+}
+
+/// Schedules the next attempt when the first matching retrier has one left.
+fn try_again(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failing: EventId, failure: &Failure) -> bool {
+    let definition = Arc::clone(&slice.definition);
+    let Some(kind) = slice.state_of(frame, &definition) else { return false };
+    let retriers = handlers(kind).0;
+    let Some(index) = retriers.iter().position(|retrier| retry::matches(&retrier.error_equals, failure)) else { return false };
+    let attempt = slice.visit(frame).attempts.get(index).copied().unwrap_or(0);
+    let dice = slice.context.dice.fraction();
+    let Ok(delay_ms) = retry::delay_ms(&retriers[index], attempt, dice) else { return false };
+    let due = slice.now.plus_millis(delay_ms);
+    let retrier = u32::try_from(index).expect("a definition of 1 MiB has fewer retriers");
+    slice.note(Note::RetryScheduled { frame, retrier, due, after: failing });
+    true
+}
+
+enum Caught {
+    Yes,
+    No,
+    /// The execution reached its end while catching.
+    Over,
+    /// The error output could not be placed.
+    Broken(Failure),
+}
+
+fn catch(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failure: &Failure) -> Caught {
+    let definition = Arc::clone(&slice.definition);
+    let Some(kind) = slice.state_of(frame, &definition) else { return Caught::No };
+    let Some(catcher) = handlers(kind).1.iter().find(|catcher| retry::matches(&catcher.error_equals, failure)) else { return Caught::No };
+    let visit = slice.visit(frame);
+    let (name, state_type) = (Arc::clone(&visit.state), visit.state_type);
+    let output = match slice.scope(frame).result(&catcher.result_path, &visit.input, error_output(failure)) {
+        Ok(output) => output,
+        Err(runtime) => return Caught::Broken(runtime),
+    };
+    let next = Arc::clone(&definition.state(catcher.next).name);
+    match slice.leave(frame, state_type, name, output, Some(next)) {
+        Ok(()) => Caught::Yes,
+        Err(Halt::Ended) => Caught::Over,
+        Err(Halt::Failed(runtime)) => Caught::Broken(runtime),
+    }
+}
+
+/// `{"Error", "Cause"}`. SOURCE: recorded: a time-out has the empty cause, a `SendTaskFailure` without members two nulls.
+fn error_output(failure: &Failure) -> Payload {
+    let cause = match failure.kind {
+        FailureKind::Timeout | FailureKind::Heartbeat => Some(failure.cause.as_deref().unwrap_or("")),
+        FailureKind::Task | FailureKind::State | FailureKind::Runtime => failure.cause.as_deref(),
+    };
+    Payload::from_value(json!({ "Error": failure.error, "Cause": cause }))
+}
+
+/// The failure of one branch or iteration ends the others. SOURCE: history.md §3, Parallel and Map inline.
+fn abort_siblings(slice: &mut Slice<'_, '_, '_>, parent: FrameId, failed: FrameId, failing: EventId) -> Result<(), Ended> {
+    let visit = slice.visit(parent);
+    let (name, is_map) = (Arc::clone(&visit.state), visit.state_type == StateType::Map);
+    let index = slice.execution.frame(failed).index;
+    if is_map {
+        slice.event(parent, failing, EventKind::MapIterationFailed { name: Arc::clone(&name), index })?;
+    }
+    abort_state(slice, failed, failing)?;
+    let siblings: Vec<(FrameId, u32)> = slice
+        .execution
+        .frames()
+        .iter()
+        .filter(|(id, frame)| frame.parent == Some(parent) && **id != failed)
+        .map(|(id, frame)| (*id, frame.index))
+        .collect();
+    for (sibling, index) in siblings {
+        if is_map {
+            slice.event(parent, failing, EventKind::MapIterationAborted { name: Arc::clone(&name), index })?;
+        }
+        abort_below(slice, sibling, failing)?;
+        abort_state(slice, sibling, failing)?;
+    }
+    Ok(())
+}
+
+/// Aborts what runs inside the state of `frame`.
+fn abort_below(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failing: EventId) -> Result<(), Ended> {
+    let children: Vec<FrameId> =
+        slice.execution.frames().iter().filter(|(_, child)| child.parent == Some(frame)).map(|(id, _)| *id).collect();
+    for child in children {
+        abort_below(slice, child, failing)?;
+        abort_state(slice, child, failing)?;
+    }
+    Ok(())
+}
+
+/// The Aborted event of the state that `frame` has not exited; Pass, Choice, Succeed and Fail have none.
+fn abort_state(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failing: EventId) -> Result<(), Ended> {
+    let Some(visit) = slice.execution.frame(frame).visit() else { return Ok(()) };
+    let kind = match (visit.state_type, &visit.doing) {
+        (StateType::Task, _) => EventKind::TaskStateAborted,
+        (StateType::Wait, _) => EventKind::WaitStateAborted,
+        (StateType::Parallel, Doing::FannedOut(_) | Doing::BackingOff { .. }) => EventKind::ParallelStateAborted,
+        (StateType::Map, Doing::FannedOut(_) | Doing::BackingOff { .. }) => EventKind::MapStateAborted,
+        // It said itself that it failed.
+        (StateType::Parallel | StateType::Map, Doing::Working | Doing::Waiting { .. } | Doing::Task(_)) => return Ok(()),
+        (StateType::Pass | StateType::Choice | StateType::Succeed | StateType::Fail, _) => return Ok(()),
+    };
+    slice.event(frame, failing, kind)?;
+    Ok(())
+}
+
+fn failed_event(slice: &Slice<'_, '_, '_>, frame: FrameId) -> Option<EventKind> {
+    let visit = slice.execution.frame(frame).visit()?;
+    match (visit.state_type, &visit.doing) {
+        (StateType::Parallel, Doing::FannedOut(_)) => Some(EventKind::ParallelStateFailed),
+        (StateType::Map, Doing::FannedOut(_)) => Some(EventKind::MapStateFailed),
+        (StateType::Parallel | StateType::Map, Doing::Working | Doing::Waiting { .. } | Doing::BackingOff { .. } | Doing::Task(_)) => None,
+        (StateType::Pass | StateType::Task | StateType::Choice | StateType::Wait | StateType::Succeed | StateType::Fail, _) => None,
+    }
+}
+
+fn handlers(kind: &StateKind) -> (&[Retrier], &[Catcher]) {
+    match kind {
+        StateKind::Task(task) => (&task.retriers, &task.catchers),
+        StateKind::Parallel(parallel) => (&parallel.retriers, &parallel.catchers),
+        StateKind::Map(map) => (&map.retriers, &map.catchers),
+        StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_) => (&[], &[]),
+    }
+}

@@ -1,0 +1,36 @@
+//! What the shell must do because of what is recorded.
+//!
+//! Effects are computed from the folded state, never stored: running and resuming are one loop.
+
+use std::sync::Arc;
+
+use skald_asl::states::Resource;
+use skald_query::Payload;
+
+use crate::event::EventId;
+
+/// One thing to do, named by the event that scheduled it; the same effect is asked for until a record settles it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Call a function or service, and bring the answer as `CallAnswered`.
+    Call {
+        scheduled: EventId,
+        state: Arc<str>,
+        resource: Resource,
+        parameters: Payload,
+        credentials_role_arn: Option<String>,
+    },
+    /// Offer a task to an activity's workers; `started` ones were polled, and did not reach their worker.
+    Offer { scheduled: EventId, activity_arn: String, input: Payload, nonce: u64, started: bool },
+    /// Cancel a job that nobody waits for any more, then say `Settled`. Also owed by an ended execution.
+    Cancel { scheduled: EventId, resource: Resource, submitted: Payload },
+}
+
+impl Effect {
+    /// The event that scheduled it.
+    pub fn scheduled(&self) -> EventId {
+        match self {
+            Self::Call { scheduled, .. } | Self::Offer { scheduled, .. } | Self::Cancel { scheduled, .. } => *scheduled,
+        }
+    }
+}

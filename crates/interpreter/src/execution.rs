@@ -1,0 +1,257 @@
+//! An execution: the fold of its journal.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use skald_asl::states::{Pattern, Resource};
+use skald_asl::{Definition, Timestamp};
+use skald_query::Payload;
+
+use crate::effect::Effect;
+use crate::event::{Completion, EventId, FrameId};
+use crate::frame::{Frame, Phase, Step, Target};
+use crate::note::Origin;
+
+/// The most events a history may hold. SOURCE: limits.md §1.
+pub const EVENTS_MAX: u64 = 25_000;
+
+/// One run of a state machine, as its records made it.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// What it runs. Deciding looks into it, folding never does.
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) status: Status,
+    /// How many records were folded.
+    pub(crate) position: u64,
+    pub(crate) last_event: EventId,
+    pub(crate) last_time: Timestamp,
+    pub(crate) next_frame: u32,
+    pub(crate) frames: BTreeMap<FrameId, Frame>,
+    pub(crate) deadline: Option<Timestamp>,
+    /// Jobs that nobody waits for any more and that were not cancelled yet, by scheduled event.
+    pub(crate) owed: BTreeMap<EventId, OwedCancel>,
+}
+
+/// Who an execution is: fixed by its first records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    pub origin: Origin,
+    pub execution_arn: String,
+    pub machine_arn: String,
+    pub input: Payload,
+    pub started_at: Timestamp,
+}
+
+/// Where an execution stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Status {
+    /// No record yet.
+    Unborn,
+    Running,
+    Succeeded { output: Payload, at: Timestamp },
+    Failed { error: Option<String>, cause: Option<String>, at: Timestamp },
+    TimedOut { at: Timestamp },
+    Aborted { error: Option<String>, cause: Option<String>, at: Timestamp },
+}
+
+/// A cancellation that is owed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwedCancel {
+    pub resource: crate::event::ServiceResource,
+    pub submitted: Payload,
+}
+
+/// Whether a task still waits for an answer by its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenState {
+    Open,
+    /// Answered, timed out, or its execution is over.
+    Closed,
+}
+
+/// Everything but the definition, which the records name: two equal executions behave alike.
+impl PartialEq for Execution {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+            && self.status == other.status
+            && self.position == other.position
+            && self.last_event == other.last_event
+            && self.last_time == other.last_time
+            && self.next_frame == other.next_frame
+            && self.frames == other.frames
+            && self.deadline == other.deadline
+            && self.owed == other.owed
+    }
+}
+
+impl Execution {
+    /// One without records.
+    pub fn unborn(definition: Arc<Definition>) -> Self {
+        Self {
+            definition,
+            identity: None,
+            status: Status::Unborn,
+            position: 0,
+            last_event: 0,
+            last_time: Timestamp::default(),
+            next_frame: 1,
+            frames: BTreeMap::new(),
+            deadline: None,
+            owed: BTreeMap::new(),
+        }
+    }
+
+    /// Who it is; none before the first records.
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        self.identity.as_ref()
+    }
+
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// How many records it has.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The id of its last event.
+    pub fn last_event(&self) -> EventId {
+        self.last_event
+    }
+
+    /// The time of its last event.
+    pub fn last_time(&self) -> Timestamp {
+        self.last_time
+    }
+
+    /// Its threads.
+    pub fn frames(&self) -> &BTreeMap<FrameId, Frame> {
+        &self.frames
+    }
+
+    /// Whether the terminal event is recorded.
+    pub fn is_closed(&self) -> bool {
+        match self.status {
+            Status::Unborn | Status::Running => false,
+            Status::Succeeded { .. } | Status::Failed { .. } | Status::TimedOut { .. } | Status::Aborted { .. } => true,
+        }
+    }
+
+    /// Whether it is closed and owes nothing.
+    pub fn is_settled(&self) -> bool {
+        self.is_closed() && self.owed.is_empty()
+    }
+
+    /// Whether a slice ended and `Continue` would go on.
+    pub fn is_ready(&self) -> bool {
+        self.status == Status::Running && self.frames.values().any(|frame| matches!(frame.step, Step::Entering { .. }))
+    }
+
+    /// What the shell must do now. Running and resuming ask the same question.
+    pub fn outstanding(&self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.status == Status::Running {
+            for frame in self.frames.values() {
+                let Some((visit, task)) = frame.visit().zip(frame.task()) else { continue };
+                match (&task.target, &task.phase) {
+                    (Target::Lambda { arn }, Phase::Scheduled | Phase::Started) => effects.push(Effect::Call {
+                        scheduled: task.scheduled,
+                        state: Arc::clone(&visit.state),
+                        resource: Resource::Lambda { arn: arn.clone() },
+                        parameters: task.parameters.clone(),
+                        credentials_role_arn: task.credentials_role_arn.clone(),
+                    }),
+                    (Target::Service { resource, .. }, Phase::Scheduled | Phase::Started) => effects.push(Effect::Call {
+                        scheduled: task.scheduled,
+                        state: Arc::clone(&visit.state),
+                        resource: service_resource(resource),
+                        parameters: task.parameters.clone(),
+                        credentials_role_arn: task.credentials_role_arn.clone(),
+                    }),
+                    (Target::Activity { arn }, Phase::Scheduled | Phase::Started) => effects.push(Effect::Offer {
+                        scheduled: task.scheduled,
+                        activity_arn: arn.clone(),
+                        input: task.parameters.clone(),
+                        nonce: task.plan.nonce,
+                        started: task.phase == Phase::Started,
+                    }),
+                    (_, Phase::Submitted { .. } | Phase::Delivered) => {}
+                }
+            }
+        }
+        effects.extend(self.owed.iter().map(|(scheduled, owed)| Effect::Cancel {
+            scheduled: *scheduled,
+            resource: service_resource(&owed.resource),
+            submitted: owed.submitted.clone(),
+        }));
+        effects
+    }
+
+    /// The first instant at which a `Tick` would do something.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        if self.status != Status::Running {
+            return None;
+        }
+        self.frames.values().filter_map(Frame::due).chain(self.deadline).min()
+    }
+
+    /// Tasks whose workers must send heartbeats: scheduled event and milliseconds between them.
+    ///
+    /// Their clock starts when the worker has the task.
+    pub fn heartbeats(&self) -> Vec<(EventId, u64)> {
+        if self.status != Status::Running {
+            return Vec::new();
+        }
+        let beating = |frame: &Frame| {
+            let task = frame.task()?;
+            let with_worker = match (&task.target, &task.phase) {
+                (Target::Activity { .. }, Phase::Scheduled) => false,
+                (Target::Activity { .. } | Target::Service { .. } | Target::Lambda { .. }, _) => true,
+            };
+            with_worker.then_some((task.scheduled, task.plan.heartbeat_ms?))
+        };
+        self.frames.values().filter_map(beating).collect()
+    }
+
+    /// Whether the task of this token can still be answered.
+    pub fn token_state(&self, scheduled: EventId, nonce: u64) -> TokenState {
+        let open = self.status == Status::Running
+            && self.frames.values().filter_map(Frame::task).any(|task| {
+                task.scheduled == scheduled && task.plan.nonce == nonce && answers_by_token(&task.target)
+            });
+        if open { TokenState::Open } else { TokenState::Closed }
+    }
+
+    /// The frame whose running attempt has this scheduled event.
+    pub(crate) fn frame_of_task(&self, scheduled: EventId) -> Option<FrameId> {
+        self.frames.iter().find(|(_, frame)| frame.task().is_some_and(|task| task.scheduled == scheduled)).map(|(id, _)| *id)
+    }
+
+    pub(crate) fn frame(&self, id: FrameId) -> &Frame {
+        self.frames.get(&id).expect("decisions and records name frames that exist")
+    }
+}
+
+/// Whether `SendTask*` may end a task of this kind.
+pub(crate) fn answers_by_token(target: &Target) -> bool {
+    match target {
+        Target::Activity { .. } => true,
+        Target::Service { completion, .. } => match completion {
+            Completion::Token | Completion::Job => true,
+            Completion::Response => false,
+        },
+        Target::Lambda { .. } => false,
+    }
+}
+
+/// The resource a task's events name, parsed back.
+fn service_resource(resource: &crate::event::ServiceResource) -> Resource {
+    let patterns = [Pattern::WaitForTaskToken, Pattern::Sync2, Pattern::Sync];
+    let (action, pattern) = patterns
+        .into_iter()
+        .find_map(|pattern| resource.resource.strip_suffix(pattern.suffix()).map(|action| (action, pattern)))
+        .unwrap_or((&resource.resource, Pattern::RequestResponse));
+    Resource::Service { service: resource.resource_type.to_string(), action: action.to_owned(), pattern }
+}

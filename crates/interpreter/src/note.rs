@@ -1,0 +1,49 @@
+//! Notes: what only Skald needs to remember. Never shown in a history.
+
+use skald_asl::Timestamp;
+
+use crate::event::{EventId, FrameId};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// The first record of every execution: who it is. Never changes.
+    Created(Box<Origin>),
+    /// A failed state is tried again. Child frames of the state are cut; the thread goes on from `after`.
+    RetryScheduled { frame: FrameId, retrier: u32, due: Timestamp, after: EventId },
+    /// A polled activity task was written to the worker's socket: it is not offered again.
+    Delivered { scheduled: EventId },
+    /// The job of a task that nobody waits for any more was cancelled, or given up on.
+    Settled { scheduled: EventId },
+}
+
+/// What an execution is and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `aws`, `aws-cn`, …
+    pub partition: String,
+    pub region: String,
+    pub account: String,
+    pub machine_name: String,
+    /// Distinguishes machines that were deleted and created again under one name.
+    pub machine_incarnation: u64,
+    /// The definition and role it started with, for ever.
+    pub revision: u64,
+    pub execution_name: String,
+    pub role_arn: String,
+    pub trace_header: Option<String>,
+}
+
+impl Origin {
+    /// `arn:…:states:…:execution:machine:name`
+    pub fn execution_arn(&self) -> String {
+        format!(
+            "arn:{}:states:{}:{}:execution:{}:{}",
+            self.partition, self.region, self.account, self.machine_name, self.execution_name
+        )
+    }
+
+    /// `arn:…:states:…:stateMachine:machine`
+    pub fn machine_arn(&self) -> String {
+        format!("arn:{}:states:{}:{}:stateMachine:{}", self.partition, self.region, self.account, self.machine_name)
+    }
+}

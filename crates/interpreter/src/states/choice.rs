@@ -1,0 +1,219 @@
+//! Choice: the first rule that holds says where to go.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use serde_json::Value;
+use skald_asl::states::{Choice, Comparator, Operand, Order, Test, TextPattern, TypeTest};
+use skald_asl::{StateId, Timestamp, Transition};
+use skald_query::jsonpath::{EvalError, Found, Path, Root};
+use skald_query::{Budget, Payload, budget};
+
+use crate::decide::{Halt, Slice};
+use crate::event::{FrameId, StateType};
+
+/// SOURCE: asl.md §4, Choice: as remembered, not recorded.
+const NO_RULE_HOLDS: &str = "Failed to transition out of the state. The state does not point to a next state.";
+
+/// Text of which this many bytes cost one step to compare.
+const COMPARED_BYTES_PER_STEP: usize = 64;
+
+/// Why a rule cannot be tested; ends the execution with `States.Runtime`, whose cause this is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// The variable is not there, or what a `…Path` operator compares with is not there or of another type.
+    /// SOURCE: asl.md §7: as remembered, not recorded.
+    #[error("Invalid path '{path}': The choice state's condition path references an invalid value.")]
+    InvalidValue { path: String },
+    #[error("Invalid path '{path}' : {}", budget::Exhausted)]
+    Exhausted { path: String },
+}
+
+/// Enters the state and leaves it at once.
+pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, choice: &Choice, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
+    slice.entered(frame, StateType::Choice, name, raw.clone(), None)?;
+    let scope = slice.scope(frame);
+    let input = scope.data(&choice.input_path, &raw)?;
+    let next = scope.choose(choice, &input)?.ok_or_else(|| scope.runtime(NO_RULE_HOLDS))?;
+    let output = scope.data(&choice.output_path, &input)?;
+    slice.exit(frame, StateType::Choice, output, Transition::Next(next))
+}
+
+/// The state that the first rule which holds leads to, or else `Default`; none without either.
+///
+/// `input` is what `InputPath` left; `context_object` is behind `$$`.
+pub(crate) fn choose(
+    choice: &Choice, input: &Value, context_object: &Value, budget: &mut Budget,
+) -> Result<Option<StateId>, Error> {
+    let mut tester = Tester { input, context_object, budget };
+    for rule in &choice.rules {
+        if tester.holds(&rule.test)? {
+            return Ok(Some(rule.next));
+        }
+    }
+    Ok(choice.default)
+}
+
+struct Tester<'v, 'b> {
+    input: &'v Value,
+    context_object: &'v Value,
+    budget: &'b mut Budget,
+}
+
+impl<'v> Tester<'v, '_> {
+    /// Whether `test` holds; `And` and `Or` look only as far as they must, so that `IsPresent` guards what follows it.
+    fn holds(&mut self, test: &Test) -> Result<bool, Error> {
+        match test {
+            Test::And(tests) => {
+                for test in tests {
+                    if !self.holds(test)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Test::Or(tests) => {
+                for test in tests {
+                    if self.holds(test)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Test::Not(test) => Ok(!self.holds(test)?),
+            Test::Compare { variable, comparator } => self.compares(variable, comparator),
+        }
+    }
+
+    fn compares(&mut self, variable: &Path, comparator: &Comparator) -> Result<bool, Error> {
+        let found = self.find(variable)?;
+        if let Comparator::Is { test: TypeTest::Present, expected } = comparator {
+            return Ok(found.is_some() == *expected);
+        }
+        let Some(found) = found else { return Err(invalid_value(variable)) };
+        // A list that a path collected is of none of the types below.
+        let value = found.one().unwrap_or(const { &Value::Array(Vec::new()) });
+        match comparator {
+            Comparator::Is { test, expected } => Ok(is_of_type(value, *test) == *expected),
+            Comparator::Text { order, operand } => {
+                let operand = self.operand(operand, |value| value.as_str().map(str::to_owned))?;
+                let Some(text) = value.as_str() else { return Ok(false) };
+                self.pay_for_text(variable, text.len().min(operand.get().len()))?;
+                Ok(is_ordered(*order, compare_text(text, operand.get())))
+            }
+            Comparator::TextMatches(pattern) => {
+                let Some(text) = value.as_str() else { return Ok(false) };
+                self.pay_for_text(variable, text.len())?;
+                Ok(fits(pattern, text))
+            }
+            Comparator::Number { order, operand } => {
+                let operand = self.operand(operand, Value::as_f64)?;
+                let ordering = value.as_f64().and_then(|number| number.partial_cmp(operand.get()));
+                Ok(ordering.is_some_and(|ordering| is_ordered(*order, ordering)))
+            }
+            Comparator::Boolean(operand) => {
+                let operand = self.operand(operand, Value::as_bool)?;
+                Ok(value.as_bool() == Some(*operand.get()))
+            }
+            Comparator::Timestamp { order, operand } => {
+                let operand = self.operand(operand, as_timestamp)?;
+                Ok(as_timestamp(value).is_some_and(|instant| is_ordered(*order, instant.cmp(operand.get()))))
+            }
+        }
+    }
+
+    /// What `variable` is compared with. A `…Path` must lead to a value of the operator's type, whatever the variable is.
+    fn operand<'o, T>(&mut self, operand: &'o Operand<T>, narrow: impl FnOnce(&Value) -> Option<T>) -> Result<Compared<'o, T>, Error> {
+        match operand {
+            Operand::Literal(value) => Ok(Compared::Literal(value)),
+            Operand::Path(path) => {
+                let found = self.find(path)?;
+                let narrowed = found.as_ref().and_then(Found::one).and_then(narrow);
+                narrowed.map(Compared::Found).ok_or_else(|| invalid_value(path))
+            }
+        }
+    }
+
+    fn find(&mut self, path: &Path) -> Result<Option<Found<'v>>, Error> {
+        let document = match path.root() {
+            Root::Input => self.input,
+            Root::Context => self.context_object,
+        };
+        match path.find(document, self.budget) {
+            Ok(found) => Ok(Some(found)),
+            Err(EvalError::NotFound { .. }) => Ok(None),
+            Err(EvalError::Exhausted) => Err(Error::Exhausted { path: path.text().to_owned() }),
+        }
+    }
+
+    fn pay_for_text(&mut self, variable: &Path, bytes: usize) -> Result<(), Error> {
+        let steps = (bytes / COMPARED_BYTES_PER_STEP) as u64;
+        self.budget.spend(steps).map_err(|budget::Exhausted| Error::Exhausted { path: variable.text().to_owned() })
+    }
+}
+
+/// An operand as it stands in the rule, or as a path found it.
+enum Compared<'o, T> {
+    Literal(&'o T),
+    Found(T),
+}
+
+impl<T> Compared<'_, T> {
+    fn get(&self) -> &T {
+        match self {
+            Self::Literal(value) => value,
+            Self::Found(value) => value,
+        }
+    }
+}
+
+fn invalid_value(path: &Path) -> Error {
+    Error::InvalidValue { path: path.text().to_owned() }
+}
+
+fn is_of_type(value: &Value, test: TypeTest) -> bool {
+    match test {
+        TypeTest::Null => value.is_null(),
+        TypeTest::Present => true,
+        TypeTest::Numeric => value.is_number(),
+        TypeTest::String => value.is_string(),
+        TypeTest::Boolean => value.is_boolean(),
+        TypeTest::Timestamp => as_timestamp(value).is_some(),
+    }
+}
+
+fn as_timestamp(value: &Value) -> Option<Timestamp> {
+    value.as_str().and_then(Timestamp::parse_rfc3339)
+}
+
+/// Java's order of strings: by UTF-16 code units, where `😀` comes before `｡`.
+fn compare_text(left: &str, right: &str) -> Ordering {
+    left.encode_utf16().cmp(right.encode_utf16())
+}
+
+fn is_ordered(order: Order, ordering: Ordering) -> bool {
+    match order {
+        Order::Equals => ordering.is_eq(),
+        Order::Less => ordering.is_lt(),
+        Order::Greater => ordering.is_gt(),
+        Order::LessOrEqual => ordering.is_le(),
+        Order::GreaterOrEqual => ordering.is_ge(),
+    }
+}
+
+/// Whether the whole of `text` fits: its ends are the pattern's ends, and the pieces between follow one another.
+fn fits(pattern: &TextPattern, text: &str) -> bool {
+    let [first, between @ .., last] = pattern.pieces.as_slice() else {
+        return pattern.pieces.first().is_some_and(|only| only == text);
+    };
+    let Some(mut rest) = text.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else { return false };
+    for piece in between {
+        // The earliest place leaves the most for the pieces that follow.
+        let Some(start) = rest.find(piece.as_str()) else { return false };
+        rest = &rest[start + piece.len()..];
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! Fail: ends its block with an error. It has no Exited event.
+
+use std::sync::Arc;
+
+use skald_asl::states::Fail;
+use skald_query::Payload;
+
+use crate::decide::{Halt, Slice};
+use crate::event::{FrameId, StateType};
+use crate::failure::{Failure, FailureKind};
+
+pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, fail: &Fail, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
+    slice.entered(frame, StateType::Fail, name, raw.clone(), None)?;
+    let scope = slice.scope(frame);
+    let error = fail.error.as_ref().map(|text| scope.text("ErrorPath", text, &raw)).transpose()?;
+    let cause = fail.cause.as_ref().map(|text| scope.text("CausePath", text, &raw)).transpose()?;
+    Err(Halt::Failed(Failure { error, cause, kind: FailureKind::State }))
+}

@@ -1,0 +1,38 @@
+//! Parallel: runs branches side by side; the first failure ends them all.
+
+use std::sync::Arc;
+
+use skald_asl::states::Parallel;
+use skald_query::Payload;
+
+use crate::decide::{Halt, Slice};
+use crate::event::{EventKind, FrameId, StateType};
+
+pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &Parallel, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
+    slice.entered(frame, StateType::Parallel, name, raw, None)?;
+    fan_out(slice, frame, parallel)
+}
+
+/// Starts every branch: on entering, and again on each retry.
+pub(crate) fn fan_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &Parallel) -> Result<(), Halt> {
+    let scope = slice.scope(frame);
+    let input = scope.data(&parallel.input_path, &slice.visit(frame).input)?;
+    let input = scope.template(parallel.parameters.as_ref(), &input)?;
+    let branches = parallel.branches.iter().map(|branch| Arc::clone(&slice.definition.state(branch.start_at).name)).collect();
+    let first_frame = FrameId(slice.execution.next_frame);
+    slice.event(frame, slice.last(frame), EventKind::ParallelStateStarted { first_frame, branches, input })?;
+    Ok(())
+}
+
+/// The last branch to end ends the state.
+pub(super) fn branch_ended(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &Parallel) -> Result<(), Halt> {
+    let Some(fan_out) = super::fan_out_of(slice, frame).filter(|fan_out| fan_out.unfinished == 0) else { return Ok(()) };
+    let result = super::results(fan_out);
+    slice.event(frame, slice.last(frame), EventKind::ParallelStateSucceeded)?;
+    let scope = slice.scope(frame);
+    let raw = &slice.visit(frame).input;
+    let selected = scope.template(parallel.result_selector.as_ref(), &result)?;
+    let merged = scope.result(&parallel.result_path, raw, selected)?;
+    let output = scope.data(&parallel.output_path, &merged)?;
+    slice.exit(frame, StateType::Parallel, output, parallel.transition)
+}

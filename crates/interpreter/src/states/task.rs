@@ -1,0 +1,213 @@
+//! Task: schedules a call, and reacts to whatever answers it: the call, a token, a worker, the clock.
+
+use std::sync::Arc;
+
+use skald_asl::definition::StateKind;
+use skald_asl::states::{Pattern, Resource, Task};
+use skald_query::Payload;
+
+use crate::command::TaskAnswer;
+use crate::decide::{Halt, PAYLOAD_BYTES_MAX, Slice, checked, clipped};
+use crate::event::{Completion, ErrorDetails, EventKind, FrameId, ServiceResource, StateType, TaskPlan};
+use crate::execution::answers_by_token;
+use crate::failure::{Failure, FailureKind};
+use crate::frame::{Phase, RunningTask, Target};
+use crate::note::Note;
+
+pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Task, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
+    slice.entered(frame, StateType::Task, name, raw, None)?;
+    schedule(slice, frame, task)
+}
+
+/// Schedules an attempt: on entering, and again on each retry.
+pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Task) -> Result<(), Halt> {
+    let nonce = slice.context.dice.roll();
+    let scheduled = slice.execution.last_event + 1;
+    let mut scope = slice.scope(frame);
+    if waits_for_token(&task.resource) {
+        scope.task_token = Some(slice.context.world.mint_token(scheduled, nonce));
+    }
+    let input = scope.data(&task.input_path, &slice.visit(frame).input)?;
+    let parameters = scope.template(task.parameters.as_ref(), &input)?;
+    let timeout_seconds = task.timeout.as_ref().map(|number| scope.number("TimeoutSecondsPath", number, &input)).transpose()?;
+    let heartbeat_seconds = task.heartbeat.as_ref().map(|number| scope.number("HeartbeatSecondsPath", number, &input)).transpose()?;
+    let credentials = task.credentials.as_ref().map(|template| scope.template(Some(template), &input)).transpose()?;
+    let credentials_role_arn =
+        credentials.and_then(|credentials| Some(credentials.value().get("RoleArn")?.as_str()?.to_owned()));
+    if parameters.byte_count() > PAYLOAD_BYTES_MAX {
+        return Err(Halt::Failed(Failure::data_limit(&slice.visit(frame).state)));
+    }
+    let plan = TaskPlan {
+        nonce,
+        deadline: timeout_seconds.map(|seconds| slice.now.plus_seconds(seconds)),
+        heartbeat_ms: heartbeat_seconds.map(|seconds| seconds.saturating_mul(1_000)),
+    };
+    let previous = slice.last(frame);
+    match &task.resource {
+        Resource::Lambda { arn } => {
+            let resource = arn.clone();
+            let scheduled = EventKind::LambdaFunctionScheduled { resource, input: parameters, timeout_seconds, credentials_role_arn, plan };
+            let scheduled = slice.event(frame, previous, scheduled)?;
+            slice.event(frame, scheduled, EventKind::LambdaFunctionStarted)?;
+        }
+        Resource::Service { service, action, pattern } => {
+            let resource = ServiceResource {
+                resource_type: service.as_str().into(),
+                resource: format!("{action}{}", pattern.suffix()).into(),
+            };
+            let started = EventKind::TaskStarted { resource: resource.clone() };
+            let region = slice.identity().origin.region.clone();
+            let completion = completion(*pattern);
+            let scheduled = EventKind::TaskScheduled {
+                resource,
+                region,
+                parameters,
+                timeout_seconds,
+                heartbeat_seconds,
+                credentials_role_arn,
+                completion,
+                plan,
+            };
+            let scheduled = slice.event(frame, previous, scheduled)?;
+            slice.event(frame, scheduled, started)?;
+        }
+        Resource::Activity { arn } => {
+            if !slice.context.world.activity_exists(arn) {
+                let gone = slice.scope(frame).runtime(&format!("The activity {arn} does not exist."));
+                return Err(Halt::Failed(gone));
+            }
+            let resource = arn.clone();
+            slice.event(frame, previous, EventKind::ActivityScheduled { resource, input: parameters, timeout_seconds, heartbeat_seconds, plan })?;
+        }
+    }
+    Ok(())
+}
+
+/// The call came back.
+pub(crate) fn call_answered(slice: &mut Slice<'_, '_, '_>, frame: FrameId, answer: TaskAnswer) -> Result<(), Halt> {
+    let Some(task) = running(slice, frame) else { return Ok(()) };
+    match (&task.target, &task.phase) {
+        (Target::Lambda { .. } | Target::Service { completion: Completion::Response, .. }, _) => finish(slice, frame, &task, answer),
+        (Target::Service { resource, .. }, Phase::Scheduled | Phase::Started) => match answer {
+            TaskAnswer::Succeeded { output } => {
+                slice.event(frame, slice.last(frame), EventKind::TaskSubmitted { resource: resource.clone(), output })?;
+                Ok(())
+            }
+            TaskAnswer::Failed { .. } => finish(slice, frame, &task, answer),
+        },
+        // A repeated call's second answer; and an activity is never called.
+        (Target::Service { .. }, Phase::Submitted { .. } | Phase::Delivered) | (Target::Activity { .. }, _) => Ok(()),
+    }
+}
+
+/// `SendTaskSuccess` or `SendTaskFailure`.
+pub(crate) fn token_answered(slice: &mut Slice<'_, '_, '_>, frame: FrameId, nonce: u64, answer: TaskAnswer) -> Result<(), Halt> {
+    match running(slice, frame) {
+        Some(task) if task.plan.nonce == nonce && answers_by_token(&task.target) => finish(slice, frame, &task, answer),
+        // Forged, or from before a restored backup.
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A worker has polled the task: the first time is an event, again is not.
+pub(crate) fn activity_started(slice: &mut Slice<'_, '_, '_>, frame: FrameId, worker_name: Option<String>) -> Result<(), Halt> {
+    let Some(task) = running(slice, frame) else { return Ok(()) };
+    if matches!((&task.target, &task.phase), (Target::Activity { .. }, Phase::Scheduled)) {
+        slice.event(frame, slice.last(frame), EventKind::ActivityStarted { worker_name })?;
+    }
+    Ok(())
+}
+
+/// The polled task is in the worker's hands.
+pub(crate) fn delivered(slice: &mut Slice<'_, '_, '_>, frame: FrameId) -> Result<(), Halt> {
+    let Some(task) = running(slice, frame) else { return Ok(()) };
+    if matches!((&task.target, &task.phase), (Target::Activity { .. }, Phase::Started)) {
+        slice.note(Note::Delivered { scheduled: task.scheduled });
+    }
+    Ok(())
+}
+
+pub(crate) fn heartbeat_missed(slice: &mut Slice<'_, '_, '_>, frame: FrameId) -> Result<(), Halt> {
+    match running(slice, frame) {
+        Some(task) if task.plan.heartbeat_ms.is_some() => run_out(slice, frame, &task, FailureKind::Heartbeat),
+        Some(_) | None => Ok(()),
+    }
+}
+
+pub(crate) fn timed_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId) -> Result<(), Halt> {
+    match running(slice, frame) {
+        Some(task) => run_out(slice, frame, &task, FailureKind::Timeout),
+        None => Ok(()),
+    }
+}
+
+/// A time-out is recorded with its error and without a cause. SOURCE: history.md §3.
+fn run_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &RunningTask, kind: FailureKind) -> Result<(), Halt> {
+    let failure = Failure::timeout(kind);
+    let details = ErrorDetails { error: failure.error.clone(), cause: None };
+    let event = match &task.target {
+        Target::Lambda { .. } => EventKind::LambdaFunctionTimedOut(details),
+        Target::Service { resource, .. } => EventKind::TaskTimedOut { resource: resource.clone(), details },
+        Target::Activity { .. } => EventKind::ActivityTimedOut(details),
+    };
+    slice.event(frame, slice.last(frame), event)?;
+    Err(Halt::Failed(failure))
+}
+
+/// Records the end of the attempt; a result goes on through the state's data flow.
+fn finish(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &RunningTask, answer: TaskAnswer) -> Result<(), Halt> {
+    let previous = slice.last(frame);
+    let shown_name = match &task.target {
+        Target::Lambda { arn } | Target::Activity { arn } => arn.as_str(),
+        Target::Service { resource, .. } => &resource.resource_type,
+    };
+    match checked(answer, shown_name) {
+        Ok(output) => {
+            let event = match &task.target {
+                Target::Lambda { .. } => EventKind::LambdaFunctionSucceeded { output: output.clone() },
+                Target::Service { resource, .. } => EventKind::TaskSucceeded { resource: resource.clone(), output: output.clone() },
+                Target::Activity { .. } => EventKind::ActivitySucceeded { output: output.clone() },
+            };
+            slice.event(frame, previous, event)?;
+            hand_on(slice, frame, &output)
+        }
+        Err(failure) => {
+            let details = clipped(failure.error.clone(), failure.cause.clone());
+            let failure = Failure { error: details.error.clone(), cause: details.cause.clone(), kind: failure.kind };
+            let event = match &task.target {
+                Target::Lambda { .. } => EventKind::LambdaFunctionFailed(details),
+                Target::Service { resource, .. } => EventKind::TaskFailed { resource: resource.clone(), details },
+                Target::Activity { .. } => EventKind::ActivityFailed(details),
+            };
+            slice.event(frame, previous, event)?;
+            Err(Halt::Failed(failure))
+        }
+    }
+}
+
+fn hand_on(slice: &mut Slice<'_, '_, '_>, frame: FrameId, result: &Payload) -> Result<(), Halt> {
+    let definition = Arc::clone(&slice.definition);
+    let Some(StateKind::Task(task)) = slice.state_of(frame, &definition) else { return Ok(()) };
+    let scope = slice.scope(frame);
+    let raw = &slice.visit(frame).input;
+    let selected = scope.template(task.result_selector.as_ref(), result)?;
+    let merged = scope.result(&task.result_path, raw, selected)?;
+    let output = scope.data(&task.output_path, &merged)?;
+    slice.exit(frame, StateType::Task, output, task.transition)
+}
+
+fn running(slice: &Slice<'_, '_, '_>, frame: FrameId) -> Option<RunningTask> {
+    slice.execution.frame(frame).task().cloned()
+}
+
+fn completion(pattern: Pattern) -> Completion {
+    match pattern {
+        Pattern::RequestResponse => Completion::Response,
+        Pattern::WaitForTaskToken => Completion::Token,
+        Pattern::Sync | Pattern::Sync2 => Completion::Job,
+    }
+}
+
+fn waits_for_token(resource: &Resource) -> bool {
+    matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken, .. })
+}

@@ -1,0 +1,154 @@
+//! JSONPath as Step Functions speaks it: the Jayway dialect, compiled once, evaluated often.
+//!
+//! [`Path::parse`] reads `$…` (over the input) and `$$…` (over the context object); [`Path::find`] evaluates. A definite
+//! path names one node and yields it; any other yields a list, also for one match or none.
+//! [`ReferencePath`] is the narrow form of `ResultPath`: names and indexes, which can also be written to.
+//!
+//! Not built yet, and refused by name: filters, functions at the end of a path, `$name` variables, intrinsic functions.
+
+mod step;
+mod parse;
+mod evaluate;
+mod reference;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::budget::{Budget, Exhausted};
+use step::Step;
+
+pub use reference::{Conflict, ReferencePath};
+
+/// A compiled path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Path {
+    text: Box<str>,
+    root: Root,
+    steps: Box<[Step]>,
+}
+
+/// Which document a path looks into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// `$…`: what the state works on.
+    Input,
+    /// `$$…`: the context object.
+    Context,
+}
+
+/// What a path led to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found<'v> {
+    /// A definite path: the node.
+    One(&'v Value),
+    /// An indefinite path: every match, in document order.
+    Many(Vec<&'v Value>),
+    /// A definite path that ends in several names (`$.o['x','y']`): an object of those that are there.
+    Merged(Value),
+    /// The same behind an indefinite part: one object for each node.
+    ManyMerged(Vec<Value>),
+}
+
+/// Why a text is no path that can be evaluated here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    #[error("{reason}")]
+    Invalid { reason: String },
+    /// Valid on AWS, not built yet.
+    #[error("{feature} are not supported yet")]
+    Unsupported { feature: String },
+}
+
+/// Why a path led to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvalError {
+    /// In Jayway's words: `No results for path: $['a']`.
+    #[error("{reason}")]
+    NotFound { reason: String },
+    #[error("{Exhausted}")]
+    Exhausted,
+}
+
+impl From<Exhausted> for EvalError {
+    fn from(_: Exhausted) -> Self {
+        Self::Exhausted
+    }
+}
+
+impl Path {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// [`ParseError::Invalid`] for what AWS refuses, [`ParseError::Unsupported`] for what is not built here yet.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        parse::parse(text)
+    }
+
+    /// As it stands in the definition.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn root(&self) -> Root {
+        self.root
+    }
+
+    /// Whether this is `$`, the whole input.
+    pub fn is_identity(&self) -> bool {
+        self.root == Root::Input && self.steps.is_empty()
+    }
+
+    /// Whether the path yields one value itself; any other yields a list.
+    pub fn is_definite(&self) -> bool {
+        step::is_definite(&self.steps)
+    }
+
+    /// Whether the path consists of names and indexes only, so that it names at most one node.
+    pub fn is_reference(&self) -> bool {
+        self.steps.iter().all(Step::is_reference)
+    }
+
+    /// Looks into `document`, which is the input or the context object as [`Path::root`] says. Takes one step of
+    /// `budget` for each node it visits.
+    ///
+    /// # Errors
+    /// [`EvalError::NotFound`] when a definite path leads nowhere, or a slice is asked of what is no list.
+    pub fn find<'v>(&self, document: &'v Value, budget: &mut Budget) -> Result<Found<'v>, EvalError> {
+        evaluate::find(&self.steps, document, budget)
+    }
+}
+
+/// `$`.
+impl Default for Path {
+    fn default() -> Self {
+        Self { text: "$".into(), root: Root::Input, steps: Box::default() }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Found<'_> {
+    /// The value a state gets: the node, or the list.
+    pub fn into_value(self) -> Value {
+        match self {
+            Self::One(value) => value.clone(),
+            Self::Many(values) => Value::Array(values.into_iter().cloned().collect()),
+            Self::Merged(value) => value,
+            Self::ManyMerged(values) => Value::Array(values),
+        }
+    }
+
+    /// The value of a definite path; `None` for a list.
+    pub fn one(&self) -> Option<&Value> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::Merged(value) => Some(value),
+            Self::Many(_) | Self::ManyMerged(_) => None,
+        }
+    }
+}

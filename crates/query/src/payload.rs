@@ -1,0 +1,146 @@
+//! JSON text that passes through a workflow: shared, immutable, byte for byte, parsed only when something looks inside.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+/// How deeply a document may nest. SOURCE: Jackson's `StreamReadConstraints`, which AWS's parser shares, allow 1,000.
+pub const PAYLOAD_DEPTH_MAX: usize = 1_000;
+
+/// A JSON document as text; its tree is built on first use and kept beside it.
+#[derive(Clone)]
+pub struct Payload {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    text: Box<str>,
+    tree: OnceLock<Value>,
+}
+
+/// Why a text is no payload. Says where, as `line 1 column 4`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SyntaxError {
+    #[error("{message} at line {line} column {column}")]
+    NotJson { message: String, line: usize, column: usize },
+    #[error("the document nests deeper than {PAYLOAD_DEPTH_MAX} levels")]
+    TooDeep,
+}
+
+impl Payload {
+    /// Checks that `text` is one JSON document and keeps it as it is.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] for anything else, with the place.
+    pub fn parse(text: impl Into<Box<str>>) -> Result<Self, SyntaxError> {
+        let text = text.into();
+        check_depth(&text)?;
+        // Checks the grammar without building a tree.
+        serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|error| SyntaxError::NotJson {
+            message: grammar_message(&error),
+            line: error.line(),
+            column: error.column(),
+        })?;
+        Ok(Self::trusted(text))
+    }
+
+    /// Takes text that is known to be JSON: it was a payload before, or was just printed from a tree.
+    pub fn trusted(text: impl Into<Box<str>>) -> Self {
+        Self { shared: Arc::new(Shared { text: text.into(), tree: OnceLock::new() }) }
+    }
+
+    /// Prints `value` without spaces, as AWS prints what it computes.
+    pub fn from_value(value: Value) -> Self {
+        let text = value.to_string();
+        let tree = OnceLock::new();
+        let _ = tree.set(value);
+        Self { shared: Arc::new(Shared { text: text.into(), tree }) }
+    }
+
+    /// The empty object, `{}`.
+    pub fn empty_object() -> Self {
+        Self::trusted("{}")
+    }
+
+    /// The text, byte for byte as it came in.
+    pub fn text(&self) -> &str {
+        &self.shared.text
+    }
+
+    /// Bytes of the text.
+    pub fn byte_count(&self) -> usize {
+        self.shared.text.len()
+    }
+
+    /// The parsed tree.
+    pub fn value(&self) -> &Value {
+        // Only a number that no f64 can hold (`1e999`) passes the grammar and not the parser.
+        self.shared.tree.get_or_init(|| tree(&self.shared.text).unwrap_or(Value::Null))
+    }
+
+    /// Whether both are the same allocation: equal without looking.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other) || self.text() == other.text()
+    }
+}
+
+impl Eq for Payload {}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// Builds the tree without the parser's own limit of 128 levels: [`PAYLOAD_DEPTH_MAX`] was checked when the text came in.
+fn tree(text: &str) -> Result<Value, serde_json::Error> {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    parser.disable_recursion_limit();
+    serde::Deserialize::deserialize(&mut parser)
+}
+
+/// The parser's words without its own "at line …", which the caller words as it needs.
+fn grammar_message(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Refuses nesting deeper than [`PAYLOAD_DEPTH_MAX`] before any recursive parser sees the text.
+fn check_depth(text: &str) -> Result<(), SyntaxError> {
+    let mut depth = 0usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > PAYLOAD_DEPTH_MAX {
+                    return Err(SyntaxError::TooDeep);
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! JSONPath through its public face: every line of `data/jsonpath.txt`, writing, and the limits.
+
+use skald_query::jsonpath::{EvalError, Found, ParseError, Path, ReferencePath, Root};
+use skald_query::{Budget, Payload, Value};
+
+const PLENTY: u64 = 1_000_000;
+
+fn json(text: &str) -> Value {
+    Payload::parse(text).expect("the test writes JSON").value().clone()
+}
+
+/// The result of a path, spelled as in the data file.
+fn outcome(path: &str, document: &Value) -> String {
+    let path = match Path::parse(path) {
+        Ok(path) => path,
+        Err(ParseError::Invalid { .. }) => return "invalid".to_owned(),
+        Err(ParseError::Unsupported { feature }) => return format!("unsupported {feature}"),
+    };
+    let found = path.find(document, &mut Budget::of_steps(PLENTY));
+    let is_one = matches!(found, Ok(Found::One(_) | Found::Merged(_)));
+    match found {
+        Ok(found) => {
+            assert_eq!(is_one, path.is_definite(), "{path}");
+            let value = found.into_value();
+            if is_one { value.to_string() } else { format!("many {value}") }
+        }
+        Err(EvalError::NotFound { reason }) => format!("missing {}", reason.replace(&document.to_string(), "DOCUMENT")),
+        Err(EvalError::Exhausted) => "exhausted".to_owned(),
+    }
+}
+
+#[test]
+fn every_recorded_case_has_its_result() {
+    let cases = include_str!("data/jsonpath.txt");
+    let document = cases.lines().skip_while(|line| *line != "document").nth(1).expect("the document follows its heading");
+    let document = json(document);
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in cases.lines().filter(|line| !line.starts_with('#')) {
+        let Some((path, expected)) = line.split_once(" => ") else { continue };
+        count += 1;
+        let actual = outcome(path, &document);
+        if actual != expected {
+            wrong.push(format!("{path}\n  expected {expected}\n  actual   {actual}"));
+        }
+    }
+    assert!(count > 90, "only {count} cases were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_path_says_what_it_is() {
+    let context = Path::parse("$$.Task.Token").expect("valid");
+    assert_eq!((context.root(), context.text(), context.is_identity()), (Root::Context, "$$.Task.Token", false));
+    assert!(!Path::parse("$$").expect("valid").is_identity());
+    assert!(Path::default().is_identity() && ReferencePath::default().is_identity());
+    assert!(Path::parse("$.a[0]").expect("valid").is_reference());
+    assert!(!Path::parse("$.a[0,1]").expect("valid").is_reference());
+}
+
+#[test]
+fn a_result_is_put_where_the_reference_path_says() {
+    for (path, before, after) in [
+        ("$", r#"{"a":1}"#, r#""new""#),
+        ("$.a", r#"{"a":1,"b":2}"#, r#"{"a":"new","b":2}"#),
+        ("$.c", r#"{"a":1}"#, r#"{"a":1,"c":"new"}"#),
+        ("$.a.b.c", r#"{}"#, r#"{"a":{"b":{"c":"new"}}}"#),
+        ("$['a b']", r#"{}"#, r#"{"a b":"new"}"#),
+        ("$.l[1]", r#"{"l":[1,2]}"#, r#"{"l":[1,"new"]}"#),
+        ("$.l[-1].x", r#"{"l":[1,{}]}"#, r#"{"l":[1,{"x":"new"}]}"#),
+    ] {
+        let path = ReferencePath::parse(path).expect("valid");
+        let put = path.put(json(before), json(r#""new""#)).expect("the place is there");
+        assert_eq!(put.to_string(), after, "{}", path.text());
+    }
+}
+
+#[test]
+fn a_result_cannot_be_put_into_something_else() {
+    for (path, document) in [
+        ("$.a.b", r#"{"a":1}"#),
+        ("$.a.b", r#"{"a":null}"#),
+        ("$.a", "[1]"),
+        ("$.a", "3"),
+        ("$.l[2]", r#"{"l":[1,2]}"#),
+        ("$.a[0]", "{}"),
+        ("$[0]", "{}"),
+    ] {
+        let path = ReferencePath::parse(path).expect("valid");
+        path.put(json(document), Value::Null).expect_err(path.text());
+    }
+}
+
+#[test]
+fn a_reference_path_names_one_place_of_the_input() {
+    for text in ["a.b", "$.a[*]", "$.a[0:1]", "$.a[0,1]", "$['a','b']", "$..a", "$.a[?(@.x)]", "$$.a", "$name", "$.a.length()"] {
+        let refused = ReferencePath::parse(text);
+        assert!(matches!(refused, Err(ParseError::Invalid { .. })), "{text}: {refused:?}");
+    }
+}
+
+#[test]
+fn work_is_counted_and_bounded() {
+    let document = json(&format!("[{}]", vec!["1"; 1_000].join(",")));
+    let all = Path::parse("$[*]").expect("valid");
+    assert_eq!(all.find(&document, &mut Budget::of_steps(100)), Err(EvalError::Exhausted));
+    // Each step doubles the nodes: without a budget this would not end.
+    let doubling = Path::parse(&format!("${}", "[0,0]".repeat(60))).expect("valid");
+    let mut nested = json("1");
+    for _ in 0..60 {
+        nested = Value::Array(vec![nested]);
+    }
+    assert_eq!(doubling.find(&nested, &mut Budget::of_steps(PLENTY)), Err(EvalError::Exhausted));
+    assert!(Path::parse(&format!("${}", ".a".repeat(1_001))).is_err());
+}
+
+#[test]
+fn a_deep_document_is_walked() {
+    let text = format!("{}1{}", "[".repeat(1_000), "]".repeat(1_000));
+    let document = json(&text);
+    let found = Path::parse("$..[0]").expect("valid").find(&document, &mut Budget::of_steps(PLENTY)).expect("found").into_value();
+    assert_eq!(found.as_array().map(Vec::len), Some(1_000));
+}
+
+#[test]
+fn no_text_makes_the_parser_panic() {
+    for line in include_str!("data/jsonpath.txt").lines() {
+        for end in (0..line.len()).filter(|end| line.is_char_boundary(*end)) {
+            let _ = Path::parse(&line[..end]);
+            let _ = Path::parse(&format!("${}", &line[end..]));
+            let _ = ReferencePath::parse(&line[end..]);
+        }
+    }
+}

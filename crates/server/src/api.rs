@@ -1,0 +1,233 @@
+//! The operations: one file an action, each from its members to its answer.
+
+mod arn;
+mod create_state_machine;
+mod update_state_machine;
+mod delete_state_machine;
+mod describe_state_machine;
+mod list_state_machines;
+mod describe_state_machine_for_execution;
+mod start_execution;
+mod stop_execution;
+mod describe_execution;
+mod list_executions;
+mod get_execution_history;
+mod send_task_success;
+mod send_task_failure;
+mod send_task_heartbeat;
+mod create_activity;
+mod describe_activity;
+mod delete_activity;
+mod list_activities;
+mod get_activity_task;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+use serde_json::Value;
+use skald_engine::Scope;
+use skald_engine::page::PageRequest;
+use strum::{EnumString, IntoStaticStr};
+
+use crate::auth;
+use crate::connection::Line;
+use crate::page_token::Query;
+use crate::protocol::{self, ApiError};
+use crate::server::{RequestId, Shared};
+use crate::validation::{Members, Shown};
+
+/// The operations that are built, spelled as in `X-Amz-Target`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
+pub(crate) enum Action {
+    CreateStateMachine,
+    UpdateStateMachine,
+    DeleteStateMachine,
+    DescribeStateMachine,
+    ListStateMachines,
+    DescribeStateMachineForExecution,
+    StartExecution,
+    StopExecution,
+    DescribeExecution,
+    ListExecutions,
+    GetExecutionHistory,
+    SendTaskSuccess,
+    SendTaskFailure,
+    SendTaskHeartbeat,
+    CreateActivity,
+    DescribeActivity,
+    DeleteActivity,
+    ListActivities,
+    GetActivityTask,
+}
+
+/// What an operation is given beside its members.
+pub(crate) struct Context<'a> {
+    shared: &'a Shared,
+    scope: Scope,
+    access_key: Option<String>,
+    headers: &'a HeaderMap,
+    line: &'a Line,
+}
+
+/// SOURCE: api.md, "Pagination, ordering, filters".
+const PAGE_ITEMS_DEFAULT: i64 = 100;
+const PAGE_ITEMS_MAX: i64 = 1_000;
+/// SOURCE: API model: `Arn`, `Name`, `SensitiveData`, `SensitiveError`, `SensitiveCause`, `TaskToken`.
+const ARN_LENGTH_MAX: usize = 256;
+const NAME_LENGTH_MAX: usize = 80;
+const DATA_BYTES_MAX: usize = 262_144;
+const ERROR_LENGTH_MAX: usize = 256;
+const CAUSE_LENGTH_MAX: usize = 32_768;
+const TASK_TOKEN_LENGTH_MAX: usize = 2_048;
+const DEFINITION_LENGTH_MAX: usize = 1_048_576;
+
+/// Answers `POST /`.
+pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    let id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str()).to_owned();
+    match perform(&shared, request).await {
+        Ok(body) => protocol::json_response(StatusCode::OK, body),
+        Err(error) => {
+            if error.status.is_server_error() {
+                tracing::warn!(request_id = id, error = error.kind, cause = error.cause, "a request failed");
+            }
+            error.response()
+        }
+    }
+}
+
+async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError> {
+    if request.method() != Method::POST {
+        return Err(ApiError::new("UnknownOperationException", "Operations are called with POST.")
+            .with_status(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    let action = action(headers)?;
+    let caller = auth::caller(headers, &shared.config)?;
+    let line = parts.extensions.get::<Arc<Line>>().ok_or_else(|| ApiError::internal("a request without a connection"))?;
+    let body = read_body(shared, headers, body).await?;
+    let members = Members::root(protocol::parse_body(&body)?);
+    drop(body);
+    let context = Context { shared, scope: caller.scope, access_key: caller.access_key, headers, line };
+    let context = &context;
+    match action {
+        Action::CreateStateMachine => create_state_machine::call(context, members).await,
+        Action::UpdateStateMachine => update_state_machine::call(context, members).await,
+        Action::DeleteStateMachine => delete_state_machine::call(context, members).await,
+        Action::DescribeStateMachine => describe_state_machine::call(context, members).await,
+        Action::ListStateMachines => list_state_machines::call(context, members).await,
+        Action::DescribeStateMachineForExecution => describe_state_machine_for_execution::call(context, members).await,
+        Action::StartExecution => start_execution::call(context, members).await,
+        Action::StopExecution => stop_execution::call(context, members).await,
+        Action::DescribeExecution => describe_execution::call(context, members).await,
+        Action::ListExecutions => list_executions::call(context, members).await,
+        Action::GetExecutionHistory => get_execution_history::call(context, members).await,
+        Action::SendTaskSuccess => send_task_success::call(context, members).await,
+        Action::SendTaskFailure => send_task_failure::call(context, members).await,
+        Action::SendTaskHeartbeat => send_task_heartbeat::call(context, members).await,
+        Action::CreateActivity => create_activity::call(context, members).await,
+        Action::DescribeActivity => describe_activity::call(context, members).await,
+        Action::DeleteActivity => delete_activity::call(context, members).await,
+        Action::ListActivities => list_activities::call(context, members).await,
+        Action::GetActivityTask => get_activity_task::call(context, members).await,
+    }
+}
+
+fn action(headers: &HeaderMap) -> Result<Action, ApiError> {
+    let name = protocol::action_name(headers)?;
+    name.parse().map_err(|_| {
+        let shown: String = name.chars().take(NAME_LENGTH_MAX).collect();
+        ApiError::new("UnknownOperationException", format!("Skald has no operation {shown}, or has not built it yet."))
+    })
+}
+
+/// The whole body, within the limits on its size and on the time it may take.
+async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let limits = &shared.config.limits;
+    let too_large = || {
+        ApiError::new("RequestEntityTooLargeException", format!("A request has at most {} bytes.", limits.body_bytes_max))
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    };
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > limits.body_bytes_max as u64) {
+        return Err(too_large());
+    }
+    let collecting = Limited::new(body, limits.body_bytes_max).collect();
+    match tokio::time::timeout(limits.body_timeout, collecting).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(ApiError::serialization("The request's body ended early.")),
+        Err(_) => Err(ApiError::new("RequestTimeout", "The request's body took too long.")
+            .with_status(StatusCode::REQUEST_TIMEOUT)),
+    }
+}
+
+/// The page that a list's request asks for, before its token is looked into.
+struct Paging {
+    limit: usize,
+    token: Option<String>,
+}
+
+impl Paging {
+    fn read(members: &mut Members, token_length_max: usize) -> Result<Self, ApiError> {
+        let limit = members.integer("maxResults", 0..=PAGE_ITEMS_MAX)?.filter(|limit| *limit != 0);
+        let token = members.text("nextToken", 1..=token_length_max, Shown::Plain)?;
+        let limit = usize::try_from(limit.unwrap_or(PAGE_ITEMS_DEFAULT)).unwrap_or(1);
+        Ok(Self { limit, token })
+    }
+
+    fn request(&self, query: &Query) -> Result<PageRequest, ApiError> {
+        let cursor = self.token.as_deref().map(|token| query.accept(token, now_millis())).transpose()?;
+        Ok(PageRequest { limit: self.limit, cursor })
+    }
+}
+
+fn next_token(query: &Query, cursor: Option<&[u8]>) -> Option<String> {
+    cursor.map(|cursor| query.issue(cursor, now_millis()))
+}
+
+fn now_millis() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A text of a document under the limit in bytes, which the framework words as it words lengths.
+fn check_bytes(text: &str, name: &str) -> Result<(), ApiError> {
+    if text.len() <= DATA_BYTES_MAX {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "1 validation error detected: Value at '{name}' failed to satisfy constraint: \
+         Member must have length less than or equal to {DATA_BYTES_MAX}"
+    )))
+}
+
+/// `includedData`: whether definitions and payloads are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Included {
+    AllData,
+    MetadataOnly,
+}
+
+impl Included {
+    fn read(members: &mut Members) -> Result<Self, ApiError> {
+        match members.one_of("includedData", &["ALL_DATA", "METADATA_ONLY"])? {
+            Some("METADATA_ONLY") => Ok(Self::MetadataOnly),
+            _ => Ok(Self::AllData),
+        }
+    }
+}
+
+/// A configuration's stored text, as a part of an answer.
+fn stored(text: &str) -> Result<Value, ApiError> {
+    serde_json::from_str(text).map_err(|error| ApiError::internal(format!("a stored configuration is no JSON: {error}")))
+}
+
+/// The answer of operations that say nothing.
+#[derive(Serialize)]
+struct Empty {}

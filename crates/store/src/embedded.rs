@@ -1,0 +1,371 @@
+//! The durable store of one process: a short log in front of a cold tree.
+//!
+//! A batch is checked, written to the [`log`] and flushed together with whatever else waits ([`writer`]), then applied:
+//! rows, and records that a head follows, go to the [`cold`] tree; other records stay in memory ([`tails`]) and in the
+//! log. The [`flusher`] flushes the tree now and then; what it then holds, the log may forget. Opening reads the log from
+//! where the tree ends.
+//!
+//! On disk, in one folder:
+//! * `format`: the version of all this, written last when a store is made.
+//! * `lock`: held while a process has the store open.
+//! * `log/`: segments of frames.
+//! * `tree/`: the `lsm-tree`.
+//!
+//! Not here yet: a reserve of log space for running work, a repair tool, retention, recycling of segments.
+
+mod cold;
+mod files;
+mod flusher;
+mod frame;
+mod log;
+mod marker;
+mod shared;
+mod tails;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::{self, File, TryLockError};
+use std::future::ready;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::page::{Page, Room};
+use crate::{
+    Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Store, StoredChunk, StoredHead, Table,
+};
+use cold::Cold;
+use files::{Files, Folder};
+use flusher::Flusher;
+use frame::Item;
+use log::{Found, Log, Segments};
+use marker::{Facts, Marker};
+use shared::Shared;
+use tails::Tails;
+use writer::{Checkpoints, Group, Request, Writer};
+
+/// Sizes. The defaults suit a machine with a gigabyte for this process.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A log segment; the next one is allocated ahead, so the log takes two at least.
+    pub segment_bytes: u64,
+    /// When the log is longer, entities that hold it back are [pinned](Store::pinned).
+    pub log_bytes_max: u64,
+    /// Rows, heads and finished records in memory before they are flushed to the cold tree.
+    pub memtable_bytes_max: u64,
+    /// Blocks of the cold tree that are kept in memory.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes: 16 << 20, log_bytes_max: 256 << 20, memtable_bytes_max: 8 << 20, cache_bytes: 32 << 20 }
+    }
+}
+
+/// A store in a folder. Dropping it releases the folder without the work that makes the next opening quick.
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+    segments: Arc<Segments>,
+    options: Options,
+    writer: Sender<Request>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held until the threads have ended.
+    lock: Mutex<Option<File>>,
+}
+
+const FORMAT: &str = "skald store 1\n";
+
+impl EmbeddedStore {
+    /// Opens the store in `folder`, or makes one there. Blocks while it reads the log.
+    ///
+    /// # Errors
+    /// `Conflict` when a process has it open; `Damaged` when what is there is not what was written, or of an unknown
+    /// format; `Full` when there is no room for a log segment.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, Error> {
+        let log = Folder::open(folder.join("log")).map_err(|error| cannot("open", folder, &error))?;
+        Self::open_with(folder, options, Arc::new(log))
+    }
+
+    fn open_with(folder: &Path, options: Options, files: Arc<dyn Files>) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(|error| cannot("open", folder, &error))?;
+        let lock = lock(folder)?;
+        let is_new = check_format(folder)?;
+        let Found { log, first_sequence, manifest } = Log::open(Arc::clone(&files), options.segment_bytes)?;
+        let tree = folder.join("tree");
+        if is_new && first_sequence.is_some() {
+            return Err(Error::Damaged(format!("{}: there is a log, and no file `format`", folder.display())));
+        }
+        check_manifest(&tree, manifest)?;
+        let cold = Cold::open(tree.clone(), options.cache_bytes)?;
+        if is_new {
+            write_format(folder).map_err(|error| cannot("write", folder, &error))?;
+        }
+        let (shared, facts) = replay(&log, cold, first_sequence)?;
+        let mut store = Self {
+            shared: Arc::new(shared),
+            segments: log.segments(),
+            options,
+            writer: channel().0,
+            threads: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        };
+        store.start(log, facts, files, tree).map_err(|error| cannot("start a thread for", folder, &error))?;
+        Ok(store)
+    }
+
+    fn start(&mut self, log: Log, facts: Facts, files: Arc<dyn Files>, tree: std::path::PathBuf) -> std::io::Result<()> {
+        let (writer, requests) = channel();
+        let (flusher, jobs) = channel();
+        let (compactor, told) = sync_channel(1);
+        self.writer = writer.clone();
+        let shared = Arc::clone(&self.shared);
+        let segments = Arc::clone(&self.segments);
+        let flushes = Flusher { shared: Arc::clone(&shared), files, segments, tree, jobs, writer, compactor };
+        let writes = Writer {
+            shared: Arc::clone(&shared),
+            log,
+            options: self.options.clone(),
+            facts,
+            requests,
+            flusher,
+            group: Group::default(),
+            checkpoints: Checkpoints::default(),
+        };
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.push(spawn("skald-log", move || writes.run())?);
+        threads.push(spawn("skald-flush", move || flushes.run())?);
+        threads.push(spawn("skald-compact", move || flusher::compact(&shared, &told))?);
+        Ok(())
+    }
+
+    /// Flushes the cold tree and drops the log that this makes superfluous. Answers when both are done.
+    async fn checkpoint(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.writer.send(Request::Checkpoint { answer }).is_ok() {
+            // The answer is only dropped when the writer has ended.
+            let _ = answered.await;
+        }
+    }
+
+    /// Ends the threads and releases the folder.
+    fn stop(&self) {
+        self.shared.is_closing.store(true, Ordering::Release);
+        let _ = self.writer.send(Request::Close);
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A thread that panicked has said so; there is nothing left to end.
+            let _ = thread.join();
+        }
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn claim(&self, partition: PartitionId) -> Result<Epoch, Error> {
+        self.shared.check_usable()?;
+        let (answer, answered) = oneshot::channel();
+        self.writer.send(Request::Claim { partition, answer }).map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    fn append(&self, batch: Batch) -> Appending {
+        if let Err(error) = self.shared.check_usable() {
+            return Box::pin(ready(Err(error)));
+        }
+        let (answer, answered) = oneshot::channel();
+        if self.writer.send(Request::Append { batch, answer }).is_err() {
+            return Box::pin(ready(Err(closed())));
+        }
+        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(lost())) })
+    }
+
+    async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {
+        self.shared.check_usable()?;
+        let tail = self.shared.tails().chunks(entity).to_vec();
+        let tail_first = tail.first().map_or(Position(u64::MAX), |chunk| chunk.first);
+        let mut page = Page::new(bytes_max);
+        let is_before_tail = tail_first.0 > 1 && after.0 < tail_first.0 - 1;
+        if !is_before_tail || self.shared.cold.records_after(entity, after, tail_first, &mut page)? == Room::Left {
+            page.fill(tail.into_iter().filter(|chunk| chunk.last() > after));
+        }
+        Ok(page.into_chunks())
+    }
+
+    async fn read_back(&self, entity: EntityId, before: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {
+        self.shared.check_usable()?;
+        let tail = self.shared.tails().chunks(entity).to_vec();
+        let tail_first = tail.first().map_or(Position(u64::MAX), |chunk| chunk.first);
+        let mut page = Page::new(bytes_max);
+        let room = page.fill(tail.into_iter().rev().filter(|chunk| chunk.first < before));
+        if room == Room::Left && tail_first.0 > 1 {
+            self.shared.cold.records_before(entity, before.min(tail_first), &mut page)?;
+        }
+        Ok(page.into_chunks())
+    }
+
+    async fn head(&self, entity: EntityId) -> Result<Option<StoredHead>, Error> {
+        self.shared.check_usable()?;
+        self.shared.cold.head(entity)
+    }
+
+    async fn position(&self, entity: EntityId) -> Result<Position, Error> {
+        self.shared.check_usable()?;
+        let in_tail = self.shared.tails().position(entity);
+        in_tail.map_or_else(|| self.shared.cold.position(entity), Ok)
+    }
+
+    async fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.shared.check_usable()?;
+        self.shared.cold.row(table, key)
+    }
+
+    async fn scan(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<(Bytes, Bytes)>, Error> {
+        self.shared.check_usable()?;
+        self.shared.cold.rows(table, from, to, direction, limit)
+    }
+
+    fn pinned(&self, limit: usize) -> Vec<EntityId> {
+        let Some(end) = self.segments.end_of_excess(self.options.log_bytes_max) else { return Vec::new() };
+        self.shared.tails().before(end).take(limit).collect()
+    }
+
+    fn latest_time(&self) -> i64 {
+        self.shared.latest_time()
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        self.shared.is_closing.store(true, Ordering::Release);
+        self.checkpoint().await;
+        let usable = self.shared.check_usable();
+        self.stop();
+        usable
+    }
+}
+
+/// Reads the log into the cold tree from where that ends, and rebuilds the tails.
+fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>) -> Result<(Shared, Facts), Error> {
+    let marker = cold.marker()?;
+    check_log_fits(log, first_sequence, marker.as_ref())?;
+    let (in_tree, mut facts) = marker.map_or((0, Facts::default()), |marker| (marker.sequence, marker.facts));
+    let mut tails = Tails::default();
+    log.replay(&mut |sequence, item| {
+        match item {
+            Item::Batch(batch) if sequence <= in_tree => shared::apply_to_tails(&mut tails, sequence, batch),
+            Item::Batch(batch) => {
+                facts.latest_time = facts.latest_time.max(batch.at);
+                shared::apply(&cold, &mut tails, sequence, batch);
+            }
+            Item::Claim { partition, epoch } if sequence > in_tree => {
+                facts.epoch = facts.epoch.max(epoch.0);
+                facts.owners.insert(partition, epoch);
+            }
+            Item::Claim { .. } | Item::Manifest { .. } => {}
+        }
+        Ok(())
+    })?;
+    cold.publish(log.last_sequence());
+    for (entity, first) in tails.firsts() {
+        let position = cold.position(entity)?;
+        if position.0 + 1 != first.0 {
+            let (entity, position, first) = (entity.0, position.0, first.0);
+            return Err(Error::Damaged(format!("entity {entity:032x}: the cold store ends at {position}, the log begins at {first}")));
+        }
+    }
+    Ok((Shared::new(cold, tails, facts.latest_time), facts))
+}
+
+/// The log and the cold tree are of one store, and nothing is missing between them.
+fn check_log_fits(log: &Log, first_sequence: Option<u64>, marker: Option<&Marker>) -> Result<(), Error> {
+    let (needed, in_tree) = marker.map_or((log::FIRST_SEQUENCE, 0), |marker| (marker.floor, marker.sequence));
+    let begins_too_late = match first_sequence {
+        Some(first) => first > needed,
+        None => marker.is_some(),
+    };
+    if begins_too_late {
+        return Err(Error::Damaged(format!("the log does not reach back to item {needed}, where the cold store needs it")));
+    }
+    if log.last_sequence() < in_tree {
+        let last = log.last_sequence();
+        return Err(Error::Damaged(format!("the log ends with item {last}, the cold store with {in_tree}")));
+    }
+    Ok(())
+}
+
+/// The cold tree's manifest is the one that the log knows, or a newer one.
+fn check_manifest(tree: &Path, noted: Option<(u64, u32)>) -> Result<(), Error> {
+    let Some((version, checksum)) = noted else { return Ok(()) };
+    match cold::manifest(tree)? {
+        Some((found, _)) if found > version => Ok(()),
+        Some(found) if found == (version, checksum) => Ok(()),
+        Some((found, _)) if found == version => {
+            Err(Error::Damaged(format!("{}: it is not what was written", tree.join(format!("v{version}")).display())))
+        }
+        Some(_) | None => Err(Error::Damaged(format!("{}: it is older than the log", tree.join("current").display()))),
+    }
+}
+
+/// Keeps every other process out, until the file is dropped.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|error| cannot("open", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Conflict(format!("{} is open in another process", folder.display()))),
+        Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
+    }
+}
+
+/// Whether the store is yet to be made.
+fn check_format(folder: &Path) -> Result<bool, Error> {
+    let path = folder.join("format");
+    match fs::read_to_string(&path) {
+        Ok(found) if found == FORMAT => Ok(false),
+        Ok(found) => {
+            let (found, known) = (found.trim_end(), FORMAT.trim_end());
+            Err(Error::Damaged(format!("{}: the format is {found:?}, this release reads {known:?}", path.display())))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(cannot("read", &path, &error)),
+    }
+}
+
+fn write_format(folder: &Path) -> std::io::Result<()> {
+    let unfinished = folder.join("format.new");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(FORMAT.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, folder.join("format"))?;
+    files::sync_folder(folder)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::Damaged(format!("cannot {what} {}: {error}", path.display()))
+}
+
+fn closed() -> Error {
+    Error::Damaged("it is closed".to_owned())
+}
+
+fn lost() -> Error {
+    Error::Unknown("the store was closed while the batch was on its way".to_owned())
+}

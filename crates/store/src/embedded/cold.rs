@@ -1,0 +1,272 @@
+//! The cold tree: one `lsm-tree` with everything in it but the tails of journals.
+//!
+//! | key | value |
+//! |---|---|
+//! | `H` entity | the newest head: position, bytes |
+//! | `S` entity, position of the first record | a segment of records: chunks, each with count and length |
+//! | `T` table, key | a row |
+//! | `M` | the [`Marker`]: how far the log is in here |
+//!
+//! Every write carries the sequence number of the log item it comes from, and a reader sees those before `visible`: what
+//! belongs to one flush of the log appears at once.
+//!
+//! INVARIANT: whoever reads looks at tables whose newest entries were visible before it began. Otherwise an entry that
+//! it must not see could have displaced the one it should: flushing and compacting keep only the newest. [`Cold::read`]
+//! sees to that by trying again when the version of the tree changed under it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use lsm_tree::compaction::Leveled;
+use lsm_tree::{AbstractTree, AnyTree, Cache, Config, Guard, SequenceNumberCounter, UserKey, UserValue};
+
+use super::frame::{Malformed, Reader};
+use super::log::FIRST_SEQUENCE;
+use super::marker::Marker;
+use crate::page::{Page, Room};
+use crate::{Direction, EntityId, Error, Position, StoredChunk, StoredHead, Table};
+
+pub(super) struct Cold {
+    tree: AnyTree,
+    path: PathBuf,
+    /// The tree numbers its versions with this. It is set back before each step, so that they stay below every sequence
+    /// number, and a reader is always given the newest.
+    versions: SequenceNumberCounter,
+    visible: AtomicU64,
+}
+
+/// A segment of records is begun anew above this, so that reading a page does not load a whole journal.
+const SEGMENT_BYTES_MAX: usize = 256 << 10;
+/// One compaction step after another, until nothing changes; this bounds a strategy that never ends.
+const COMPACTIONS_MAX: usize = 16;
+
+const MARKER_KEY: &[u8] = b"M";
+
+impl Cold {
+    pub(super) fn open(path: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
+        let versions = SequenceNumberCounter::default();
+        let config = Config::new(&path, versions.clone(), SequenceNumberCounter::default())
+            .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)));
+        let tree = config.open().map_err(|error| damaged(&path, &error))?;
+        let visible = tree.get_highest_persisted_seqno().map_or(FIRST_SEQUENCE, |highest| highest + 1);
+        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible) })
+    }
+
+    pub(super) fn put_row(&self, table: Table, key: &[u8], value: Bytes, sequence: u64) {
+        self.tree.insert(row_key(table, key), UserValue::from(value), sequence);
+    }
+
+    pub(super) fn delete_row(&self, table: Table, key: &[u8], sequence: u64) {
+        self.tree.remove(row_key(table, key), sequence);
+    }
+
+    pub(super) fn put_head(&self, entity: EntityId, head: &StoredHead, sequence: u64) {
+        let mut value = Vec::with_capacity(8 + head.bytes.len());
+        value.extend(head.position.0.to_le_bytes());
+        value.extend_from_slice(&head.bytes);
+        self.tree.insert(head_key(entity), value, sequence);
+    }
+
+    pub(super) fn put_records(&self, entity: EntityId, chunks: &[StoredChunk], sequence: u64) {
+        let mut rest = chunks;
+        while let [first, ..] = rest {
+            let mut value = Vec::new();
+            let mut taken = 0;
+            while let Some(chunk) = rest.get(taken).filter(|_| value.len() < SEGMENT_BYTES_MAX) {
+                value.extend(chunk.count.to_le_bytes());
+                value.extend((chunk.bytes.len() as u32).to_le_bytes());
+                value.extend_from_slice(&chunk.bytes);
+                taken += 1;
+            }
+            self.tree.insert(records_key(entity, first.first), value, sequence);
+            rest = &rest[taken..];
+        }
+    }
+
+    /// Everything up to and with `sequence` can be read from now on.
+    pub(super) fn publish(&self, sequence: u64) {
+        self.visible.store(sequence + 1, Ordering::Release);
+    }
+
+    pub(super) fn row(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        Ok(self.get(&row_key(table, key))?.map(Bytes::from))
+    }
+
+    pub(super) fn has_row(&self, table: Table, key: &[u8]) -> Result<bool, Error> {
+        Ok(self.get(&row_key(table, key))?.is_some())
+    }
+
+    pub(super) fn head(&self, entity: EntityId) -> Result<Option<StoredHead>, Error> {
+        let Some(value) = self.get(&head_key(entity))? else { return Ok(None) };
+        let mut reader = Reader(&value);
+        let position = Position(reader.u64().map_err(|why| self.malformed("head", entity, &why))?);
+        Ok(Some(StoredHead { position, bytes: Bytes::from(value).slice(8..) }))
+    }
+
+    /// Of the last record in here: records are only written together with a head.
+    pub(super) fn position(&self, entity: EntityId) -> Result<Position, Error> {
+        Ok(self.head(entity)?.map_or(Position(0), |head| head.position))
+    }
+
+    pub(super) fn rows(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<(Bytes, Bytes)>, Error> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let rows = self.read(|visible| self.tree.range(row_key(table, from)..row_key(table, to), visible, None));
+        let pair = |row: lsm_tree::IterGuardImpl| {
+            let (key, value) = row.into_inner().map_err(|error| damaged(&self.path, &error))?;
+            Ok((Bytes::from(key).slice(2..), Bytes::from(value)))
+        };
+        match direction {
+            Direction::Forward => rows.take(limit).map(pair).collect(),
+            Direction::Backward => rows.rev().take(limit).map(pair).collect(),
+        }
+    }
+
+    /// Fills `page` with chunks that hold records after `after`, and begin before `end`.
+    pub(super) fn records_after(&self, entity: EntityId, after: Position, end: Position, page: &mut Page) -> Result<Room, Error> {
+        let wanted = records_key(entity, Position(after.0.saturating_add(1)));
+        let first = records_key(entity, Position(0));
+        let (mut before, following) = self.read(|visible| {
+            let before = self.tree.range(first.clone()..=wanted.clone(), visible, None);
+            let bounds = (std::ops::Bound::Excluded(wanted.clone()), std::ops::Bound::Excluded(records_key(entity, end)));
+            (before, self.tree.range(bounds, visible, None))
+        });
+        // `following` would begin inside a segment: the one that begins last before it comes first.
+        for segment in before.next_back().into_iter().chain(following) {
+            let chunks = self.segment(entity, segment)?;
+            if page.fill(chunks.into_iter().filter(|chunk| chunk.last() > after && chunk.first < end)) == Room::Gone {
+                return Ok(Room::Gone);
+            }
+        }
+        Ok(Room::Left)
+    }
+
+    /// Fills `page` with chunks that begin before `before`, newest first.
+    pub(super) fn records_before(&self, entity: EntityId, before: Position, page: &mut Page) -> Result<Room, Error> {
+        let (from, to) = (records_key(entity, Position(0)), records_key(entity, before));
+        let segments = self.read(|visible| self.tree.range(from.clone()..to.clone(), visible, None));
+        for segment in segments.rev() {
+            let chunks = self.segment(entity, segment)?;
+            if page.fill(chunks.into_iter().rev().filter(|chunk| chunk.first < before)) == Room::Gone {
+                return Ok(Room::Gone);
+            }
+        }
+        Ok(Room::Left)
+    }
+
+    fn segment(&self, entity: EntityId, segment: lsm_tree::IterGuardImpl) -> Result<Vec<StoredChunk>, Error> {
+        let (key, value) = segment.into_inner().map_err(|error| damaged(&self.path, &error))?;
+        let value = Bytes::from(value);
+        let decode = || {
+            let first = key.get(17..25).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed("a short key"))?;
+            let mut first = Position(u64::from_be_bytes(first));
+            let mut reader = Reader(&value);
+            let mut chunks = Vec::new();
+            while !reader.0.is_empty() {
+                let count = reader.u32()?;
+                let bytes = value.slice_ref(reader.bytes()?);
+                chunks.push(StoredChunk { first, count, bytes });
+                first.0 += u64::from(count);
+            }
+            Ok(chunks)
+        };
+        decode().map_err(|why| self.malformed("records", entity, &why))
+    }
+
+    pub(super) fn marker(&self) -> Result<Option<Marker>, Error> {
+        let Some(value) = self.get(MARKER_KEY)? else { return Ok(None) };
+        let marker = Marker::decode(&value);
+        marker.map(Some).map_err(|Malformed(why)| Error::Damaged(format!("{}: marker: {why}", self.path.display())))
+    }
+
+    /// The size of what would be flushed next.
+    pub(super) fn memtable_bytes(&self) -> u64 {
+        self.tree.active_memtable().size()
+    }
+
+    /// Closes the memtable, with `marker` in it. What comes later is not part of the next [`Cold::flush`].
+    pub(super) fn seal(&self, marker: &Marker) {
+        self.tree.insert(MARKER_KEY, marker.encode(), marker.sequence);
+        self.tree.rotate_memtable();
+    }
+
+    /// Makes durable what was sealed.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        self.versions.set(0);
+        let lock = self.tree.get_flush_lock();
+        let flushed = self.tree.flush(&lock, self.visible.load(Ordering::Acquire));
+        flushed.map(drop).map_err(|error| damaged(&self.path, &error))
+    }
+
+    /// Merges tables until the tree has its shape again.
+    pub(super) fn compact(&self) -> Result<(), Error> {
+        for _ in 0..COMPACTIONS_MAX {
+            self.versions.set(0);
+            let before = self.tree.current_version().id();
+            let visible = self.visible.load(Ordering::Acquire);
+            self.tree.compact(Arc::new(Leveled::default()), visible).map_err(|error| damaged(&self.path, &error))?;
+            if self.tree.current_version().id() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<UserValue>, Error> {
+        self.read(|visible| self.tree.get(key, visible)).map_err(|error| damaged(&self.path, &error))
+    }
+
+    /// Reads what is visible, from one version of the tree that is not newer than that.
+    fn read<T>(&self, read: impl Fn(u64) -> T) -> T {
+        loop {
+            let version = self.tree.current_version().id();
+            let found = read(self.visible.load(Ordering::Acquire));
+            if self.tree.current_version().id() == version {
+                return found;
+            }
+        }
+    }
+
+    fn malformed(&self, what: &str, entity: EntityId, Malformed(why): &Malformed) -> Error {
+        Error::Damaged(format!("{}: {what} of entity {:032x}: {why}", self.path.display(), entity.0))
+    }
+}
+
+/// The version of the manifest in `path` and a checksum over it; `None` when there is no tree yet.
+pub(super) fn manifest(path: &Path) -> Result<Option<(u64, u32)>, Error> {
+    let read = |name: &str| {
+        let file = path.join(name);
+        std::fs::read(&file).map_err(|error| Error::Damaged(format!("{}: {error}", file.display())))
+    };
+    if !path.join("current").exists() {
+        return Ok(None);
+    }
+    let current = read("current")?;
+    let version = current.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
+    let version = version.ok_or_else(|| Error::Damaged(format!("{}: it is too short", path.join("current").display())))?;
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&current), &read(&format!("v{version}"))?);
+    Ok(Some((version, checksum)))
+}
+
+fn row_key(table: Table, key: &[u8]) -> UserKey {
+    UserKey::fused(&[b'T', table as u8], key)
+}
+
+fn head_key(entity: EntityId) -> UserKey {
+    UserKey::fused(b"H", &entity.to_bytes())
+}
+
+fn records_key(entity: EntityId, first: Position) -> UserKey {
+    let mut key = [0; 25];
+    key[0] = b'S';
+    key[1..17].copy_from_slice(&entity.to_bytes());
+    key[17..].copy_from_slice(&first.0.to_be_bytes());
+    UserKey::from(key)
+}
+
+fn damaged(path: &Path, error: &lsm_tree::Error) -> Error {
+    Error::Damaged(format!("{}: {error:?}", path.display()))
+}

@@ -1,0 +1,107 @@
+//! What readers, the writer and the flusher look at together.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+use super::cold::Cold;
+use super::tails::Tails;
+use crate::{Batch, Change, Entry, Error, Operation, Position, StoredChunk, StoredHead};
+
+/// Everything durable, readable.
+pub(super) struct Shared {
+    pub(super) cold: Cold,
+    /// INVARIANT: nobody holds this while the log is flushed. A reader looks here first and at the cold tree after, so
+    /// that it sees records twice, never not at all, when a head moves them meanwhile.
+    tails: RwLock<Tails>,
+    latest_time: AtomicI64,
+    /// Why the store no longer works.
+    broken: OnceLock<String>,
+    /// No more tries: the store is being closed.
+    pub(super) is_closing: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(cold: Cold, tails: Tails, latest_time: i64) -> Self {
+        Self {
+            cold,
+            tails: RwLock::new(tails),
+            latest_time: AtomicI64::new(latest_time),
+            broken: OnceLock::new(),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn tails(&self) -> std::sync::RwLockReadGuard<'_, Tails> {
+        self.tails.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn latest_time(&self) -> i64 {
+        self.latest_time.load(Ordering::Acquire)
+    }
+
+    /// # Errors
+    /// `Damaged` once the store is broken or closed.
+    pub(super) fn check_usable(&self) -> Result<(), Error> {
+        self.broken.get().map_or(Ok(()), |why| Err(Error::Damaged(why.clone())))
+    }
+
+    /// The first reason stays.
+    pub(super) fn break_down(&self, why: &str) {
+        let _ = self.broken.set(why.to_owned());
+    }
+
+    /// Makes durable batches readable, all at once; the first has sequence number `first`, `None`s stand for items that
+    /// are no batches.
+    pub(super) fn apply(&self, first: u64, batches: impl Iterator<Item = Option<Batch>>) {
+        let mut tails = self.tails.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = first;
+        for batch in batches {
+            if let Some(batch) = batch {
+                self.latest_time.fetch_max(batch.at, Ordering::AcqRel);
+                apply(&self.cold, &mut tails, next, batch);
+            }
+            next += 1;
+        }
+        if next > first {
+            self.cold.publish(next - 1);
+        }
+    }
+}
+
+/// Applies a batch from the log.
+pub(super) fn apply(cold: &Cold, tails: &mut Tails, sequence: u64, batch: Batch) {
+    for entry in batch.entries {
+        let Entry { entity, expected, chunk, head } = entry;
+        let Some(head) = head else {
+            if let Some(chunk) = chunk {
+                tails.push(entity, sequence, expected, chunk);
+            }
+            continue;
+        };
+        let mut chunks = tails.take(entity);
+        let mut position = expected;
+        if let Some(chunk) = chunk {
+            position.0 += u64::from(chunk.count);
+            chunks.push(StoredChunk { first: Position(expected.0 + 1), count: chunk.count, bytes: chunk.bytes });
+        }
+        cold.put_records(entity, &chunks, sequence);
+        cold.put_head(entity, &StoredHead { position, bytes: head }, sequence);
+    }
+    for Change { table, key, operation } in batch.changes {
+        match operation {
+            Operation::Put(value) | Operation::PutIfAbsent(value) => cold.put_row(table, &key, value, sequence),
+            Operation::Delete => cold.delete_row(table, &key, sequence),
+        }
+    }
+}
+
+/// Applies a batch that the cold tree already has: only the tails are rebuilt.
+pub(super) fn apply_to_tails(tails: &mut Tails, sequence: u64, batch: Batch) {
+    for Entry { entity, expected, chunk, head } in batch.entries {
+        match (chunk, head) {
+            (_, Some(_)) => drop(tails.take(entity)),
+            (Some(chunk), None) => tails.push(entity, sequence, expected, chunk),
+            (None, None) => {}
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The crash at each write and each flush of the log, over a workload that fills segments and flushes the cold tree.
+
+use super::*;
+
+const BATCHES: usize = 40;
+
+/// What one run came to before its disk crashed.
+struct Run {
+    folder: tempfile::TempDir,
+    files: Arc<SimulatedFiles>,
+    submitted: Vec<Batch>,
+    /// How many batches were answered `Ok`: a prefix.
+    acknowledged: usize,
+    epoch: Option<Epoch>,
+}
+
+/// Submits the same batches each time, some at once, some one by one, with flushes of the cold tree between.
+async fn run(seed: u64, crash_at: u64) -> Run {
+    let mut run = Run {
+        folder: folder(),
+        files: Arc::new(SimulatedFiles::new()),
+        submitted: Vec::new(),
+        acknowledged: 0,
+        epoch: None,
+    };
+    run.files.crash_at(crash_at);
+    let options = Options { segment_bytes: 4 << 10, ..small() };
+    let Ok(store) = EmbeddedStore::open_with(run.folder.path(), options, run.files.clone()) else { return run };
+    let Ok(epoch) = store.claim(contract::HERE).await else { return run };
+    run.epoch = Some(epoch);
+    let (mut workload, mut random) = (Workload::new(seed), Random::new(seed));
+    while run.submitted.len() < BATCHES {
+        let together: Vec<Batch> = (0..1 + random.below(4)).map(|_| workload.next_admitted(epoch)).collect();
+        let flights: Vec<Appending> = together.iter().map(|batch| store.append(batch.clone())).collect();
+        run.submitted.extend(together);
+        for flight in flights {
+            match flight.await {
+                Ok(()) => run.acknowledged += 1,
+                Err(Error::Damaged(_) | Error::Full(_)) => return run,
+                Err(other) => panic!("seed {seed}, crash at {crash_at}: {other}"),
+            }
+        }
+        if random.below(4) == 0 {
+            store.checkpoint().await;
+        }
+    }
+    store.close().await.ok();
+    run
+}
+
+impl Run {
+    /// Opens what survived and compares it with every prefix that may have.
+    async fn check(self, title: &str, dice: u64) {
+        let files = Arc::new(self.files.survivors(&mut Random::new(dice)));
+        let store: Arc<dyn Store> = match EmbeddedStore::open_with(self.folder.path(), small(), files.clone()) {
+            Ok(store) => Arc::new(store),
+            Err(error) => panic!("{title}: {error}"),
+        };
+        let mut model = Model::default();
+        let mut differences = Vec::new();
+        for length in 0..=self.submitted.len() {
+            if length > 0 {
+                model.apply(&self.submitted[length - 1]);
+            }
+            if length >= self.acknowledged {
+                match model.difference(&store).await {
+                    Ok(()) => {
+                        self.go_on(store, model, &self.submitted[length..], title).await;
+                        return;
+                    }
+                    Err(difference) => differences.push(difference),
+                }
+            }
+        }
+        panic!("{title}: no prefix from {} of {}: {differences:#?}", self.acknowledged, self.submitted.len());
+    }
+
+    /// The recovered store works: it takes the rest, and has everything when it is opened once more.
+    async fn go_on(&self, store: Arc<dyn Store>, mut model: Model, rest: &[Batch], title: &str) {
+        let epoch = store.claim(contract::HERE).await.expect("claimed");
+        assert!(self.epoch.is_none_or(|before| epoch > before), "{title}: an epoch came twice");
+        for batch in rest {
+            let batch = Batch { epoch, ..batch.clone() };
+            store.append(batch.clone()).await.expect("appended");
+            model.apply(&batch);
+        }
+        model.compare(&store).await;
+    }
+}
+
+/// Every operation of the workload, and some dice for each.
+#[tokio::test]
+async fn a_crash_at_each_operation_loses_nothing_that_was_answered() {
+    const SEED: u64 = 7;
+    let whole = run(SEED, u64::MAX).await;
+    assert_eq!(whole.acknowledged, whole.submitted.len());
+    let operations = whole.files.operations();
+    assert!(operations > 60, "{operations} operations");
+    for crash_at in 1..=operations {
+        for dice in 0..2 {
+            let title = format!("seed {SEED}, crash at {crash_at} of {operations}, dice {dice}");
+            run(SEED, crash_at).await.check(&title, crash_at * 31 + dice).await;
+        }
+    }
+}
+
+/// Other workloads, crashed somewhere.
+#[tokio::test]
+async fn crashes_of_random_workloads_lose_nothing_that_was_answered() {
+    for seed in 100..140 {
+        let mut random = Random::new(seed);
+        let crash_at = 1 + random.below(120);
+        run(seed, crash_at).await.check(&format!("seed {seed}, crash at {crash_at}"), random.next()).await;
+    }
+}

@@ -1,0 +1,203 @@
+//! Bytes that changed on disk: a last frame that was never finished is cut, anything else refuses to open and says where.
+
+use super::*;
+
+use std::path::PathBuf;
+
+/// One append after the other, each a frame of its own; not closed, so that the last frame is the last batch.
+struct Written {
+    folder: tempfile::TempDir,
+    files: Arc<SimulatedFiles>,
+    /// Where each frame begins, and where the last ends.
+    offsets: Vec<usize>,
+    model_at: Vec<Model>,
+}
+
+async fn write(batches: usize) -> Written {
+    let folder = folder();
+    let files = Arc::new(SimulatedFiles::new());
+    let store = EmbeddedStore::open_with(folder.path(), Options::default_small_log(), files.clone()).expect("the store opens");
+    let epoch = store.claim(contract::HERE).await.expect("claimed");
+    let mut workload = Workload::new(3);
+    let mut model = Model::default();
+    let mut model_at = vec![model.clone(), model.clone()];
+    for _ in 0..batches {
+        let batch = workload.next_admitted(epoch);
+        store.append(batch.clone()).await.expect("appended");
+        model.apply(&batch);
+        model_at.push(model.clone());
+    }
+    // Nothing is written any more: what follows is as after a kill.
+    let files_then = Arc::new(SimulatedFiles::clone(&files).survivors(&mut Random::new(0)));
+    files.crash();
+    drop(store);
+    let bytes = files_then.read(&log::name(1)).expect("readable");
+    let header = frame::SegmentHeader::decode(&bytes).expect("a header");
+    let mut offsets = vec![frame::SEGMENT_HEADER_BYTES];
+    while let Some(found) = frame::FrameHeader::decode(&bytes, offsets[offsets.len() - 1], header.salt) {
+        offsets.push(offsets[offsets.len() - 1] + found.size());
+    }
+    assert_eq!(offsets.len(), batches + 2, "the claim, and a frame for each batch");
+    Written { folder, files: files_then, offsets, model_at }
+}
+
+impl Options {
+    fn default_small_log() -> Self {
+        Self { segment_bytes: 64 << 10, ..small() }
+    }
+}
+
+impl Written {
+    /// Opens a copy whose first segment `change` was done to.
+    fn open(&self, change: impl Fn(&mut Vec<u8>)) -> Result<Arc<dyn Store>, Error> {
+        let files = self.files.survivors(&mut Random::new(0));
+        let mut bytes = files.read(&log::name(1)).expect("readable");
+        change(&mut bytes);
+        files.replace(&log::name(1), bytes);
+        let folder = self.folder.path();
+        let _ = fs::remove_dir_all(folder.join("tree"));
+        Ok(Arc::new(EmbeddedStore::open_with(folder, Options::default_small_log(), Arc::new(files))?))
+    }
+}
+
+#[tokio::test]
+async fn a_last_frame_that_ends_anywhere_is_cut() {
+    let written = write(6).await;
+    let [.., start, end] = written.offsets[..] else { panic!("there are frames") };
+    for cut in start..end {
+        let store = written.open(|bytes| bytes[cut..].fill(0)).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+        let whole = &written.model_at[written.model_at.len() - 1];
+        let without = &written.model_at[written.model_at.len() - 2];
+        // The frame may end in zeros that are missed by nobody.
+        let expected = if whole.difference(&store).await.is_ok() { whole } else { without };
+        expected.compare(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_before_the_last_frame_is_refused_with_its_place() {
+    let written = write(6).await;
+    let frames = written.offsets.len() - 1;
+    for (index, window) in written.offsets.windows(2).take(frames - 1).enumerate() {
+        let [start, end] = window else { panic!("a window of two") };
+        for at in (*start..*end).step_by(5) {
+            let opened = written.open(|bytes| bytes[at] ^= 0x10);
+            match opened {
+                Err(Error::Damaged(why)) => {
+                    assert!(why.contains("000000000001.log") && why.contains(&format!("offset {start}:")), "frame {index}, byte {at}: {why}");
+                }
+                Err(other) => panic!("frame {index}, byte {at}: {other}"),
+                // Padding belongs to no frame.
+                Ok(store) => {
+                    written.model_at[frames].compare(&store).await;
+                    assert!(end - at < frame::ALIGNMENT, "frame {index}, byte {at}: not noticed");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn zeros_in_the_middle_are_refused() {
+    let written = write(6).await;
+    for window in written.offsets.windows(2).take(written.offsets.len() - 2) {
+        let opened = written.open(|bytes| bytes[window[0]..window[1]].fill(0)).map(drop);
+        assert!(matches!(&opened, Err(Error::Damaged(why)) if why.contains(&format!("offset {}:", window[0]))), "{opened:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_segment_header_is_refused() {
+    let written = write(3).await;
+    for at in 0..frame::SEGMENT_HEADER_BYTES {
+        let opened = written.open(|bytes| bytes[at] ^= 1).map(drop);
+        assert!(matches!(&opened, Err(Error::Damaged(why)) if why.contains("000000000001.log at offset 0")), "byte {at}: {opened:?}");
+    }
+}
+
+/// A store in a folder with several segments and tables, closed.
+async fn closed_folder() -> tempfile::TempDir {
+    let folder = folder();
+    let store = EmbeddedStore::open(folder.path(), small()).expect("the store opens");
+    let epoch = store.claim(contract::HERE).await.expect("claimed");
+    store.append(batch(epoch).entry(records(entity(1000), 0, 1, "pins the log"))).await.expect("appended");
+    for number in 0..60 {
+        let entry = records(entity(number), 0, 1, &"x".repeat(500)).with_head("head");
+        store.append(batch(epoch).entry(entry)).await.expect("appended");
+        if number == 30 {
+            store.checkpoint().await;
+        }
+    }
+    store.close().await.expect("closed");
+    folder
+}
+
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder.join("log")).expect("readable").map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    paths
+}
+
+fn refusal(folder: &Path) -> String {
+    match EmbeddedStore::open(folder, small()).map(drop) {
+        Err(Error::Damaged(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_missing_segment_is_refused() {
+    for index in 0..4 {
+        let folder = closed_folder().await;
+        let segments = segments(folder.path());
+        assert!(segments.len() > 5, "{segments:?}");
+        fs::remove_file(&segments[index]).expect("removed");
+        let why = refusal(folder.path());
+        assert!(why.contains("is missing") || why.contains("does not reach back"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_lost_its_end_is_refused() {
+    let folder = closed_folder().await;
+    let segments = segments(folder.path());
+    for segment in &segments[segments.len() - 4..] {
+        fs::remove_file(segment).expect("removed");
+    }
+    let why = refusal(folder.path());
+    assert!(why.contains("the log ends with item"), "{why}");
+}
+
+#[tokio::test]
+async fn a_missing_cold_tree_is_refused() {
+    let folder = closed_folder().await;
+    fs::remove_dir_all(folder.path().join("tree")).expect("removed");
+    assert!(refusal(folder.path()).contains("older than the log"));
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_the_manifest_is_refused() {
+    let folder = closed_folder().await;
+    let (version, _) = cold::manifest(&folder.path().join("tree")).expect("readable").expect("there is one");
+    for name in ["current".to_owned(), format!("v{version}")] {
+        let path = folder.path().join("tree").join(name);
+        let whole = fs::read(&path).expect("readable");
+        for at in (0..whole.len()).step_by(7) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            fs::write(&path, &bytes).expect("written");
+            refusal(folder.path());
+        }
+        fs::write(&path, &whole).expect("written");
+    }
+    let store = EmbeddedStore::open(folder.path(), small()).expect("it is whole again");
+    assert_eq!(store.position(entity(59)).await, Ok(Position(1)));
+}
+
+#[tokio::test]
+async fn a_store_without_its_format_is_refused() {
+    let folder = closed_folder().await;
+    fs::remove_file(folder.path().join("format")).expect("removed");
+    assert!(refusal(folder.path()).contains("format"));
+}

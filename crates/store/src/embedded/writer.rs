@@ -1,0 +1,287 @@
+//! The one thread that writes the log: takes whatever waits, checks it in order, writes one frame, flushes, applies,
+//! answers everybody.
+//!
+//! A request is checked against what is durable and what its group adds before it. So nothing is locked while a flush
+//! runs, and the order of the calls is the order of everything.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::Options;
+use super::frame::{FrameBuffer, Item};
+use super::log::{Log, WriteError};
+use super::marker::{Facts, Marker};
+use super::shared::Shared;
+use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Table};
+
+/// What the writer is asked.
+pub(super) enum Request {
+    Append { batch: Batch, answer: Answer<()> },
+    Claim { partition: PartitionId, answer: Answer<Epoch> },
+    /// The flusher's news: the cold tree has a new manifest.
+    Manifest { version: u64, checksum: u32, answer: Answer<()> },
+    /// Flushes the cold tree; answers when that is done, or was given up.
+    Checkpoint { answer: oneshot::Sender<()> },
+    /// The flusher has done, or given up, what it was last told to do.
+    Flushed,
+    Close,
+}
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What the flusher is told: flush the sealed memtable, then drop the log before `floor`.
+pub(super) struct Flush {
+    pub(super) floor: u64,
+}
+
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) log: Log,
+    pub(super) options: Options,
+    pub(super) facts: Facts,
+    pub(super) requests: Receiver<Request>,
+    pub(super) flusher: Sender<Flush>,
+    pub(super) group: Group,
+    pub(super) checkpoints: Checkpoints,
+}
+
+/// What goes into the next frame.
+#[derive(Default)]
+pub(super) struct Group {
+    frame: FrameBuffer,
+    items: Vec<Item>,
+    answers: Vec<(Waiting, Result<(), Error>)>,
+    /// Where entities are after the group's batches.
+    positions: HashMap<EntityId, Position>,
+    /// Whether keys are taken after the group's batches, by table.
+    keys: HashMap<Table, HashMap<Bytes, bool>>,
+    facts: Option<Facts>,
+}
+
+/// Who is answered, with what beside success.
+enum Waiting {
+    Append(Answer<()>),
+    Claim(Answer<Epoch>, Epoch),
+}
+
+#[derive(Default)]
+pub(super) struct Checkpoints {
+    /// The flusher is at work.
+    is_running: bool,
+    /// Answered when it is done.
+    running: Vec<oneshot::Sender<()>>,
+    /// Asked for since it began.
+    waiting: Vec<oneshot::Sender<()>>,
+    /// The last item that was sealed.
+    sealed: u64,
+    /// A log that was too long when it had this many bytes was answered with a flush.
+    log_bytes: u64,
+}
+
+/// A frame takes no more requests above this: a flush then costs more than its latency.
+const GROUP_BYTES_MAX: usize = 4 << 20;
+const GROUP_REQUESTS_MAX: usize = 8192;
+
+/// What a request asks of the loop, beside its place in the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Go {
+    On,
+    Close,
+}
+
+impl Writer {
+    /// Works until the store is closed or dropped.
+    pub(super) fn run(mut self) {
+        self.group.clear();
+        self.flush_when_due();
+        let mut go = Go::On;
+        while go == Go::On {
+            let Ok(first) = self.requests.recv() else { break };
+            go = self.take(first);
+            while go == Go::On && self.group.frame.size() < GROUP_BYTES_MAX && self.group.answers.len() < GROUP_REQUESTS_MAX {
+                let Ok(next) = self.requests.try_recv() else { break };
+                go = self.take(next);
+            }
+            self.commit();
+            self.flush_when_due();
+        }
+        self.close();
+    }
+
+    fn take(&mut self, request: Request) -> Go {
+        match request {
+            Request::Append { batch, answer } => {
+                let checked = self.shared.check_usable().and_then(|()| self.check(&batch));
+                if checked.is_ok() {
+                    self.group.add_batch(batch);
+                }
+                self.group.answers.push((Waiting::Append(answer), checked));
+            }
+            Request::Claim { partition, answer } => {
+                let facts = self.group.facts.get_or_insert_with(|| self.facts.clone());
+                facts.epoch += 1;
+                let epoch = Epoch(facts.epoch);
+                facts.owners.insert(partition, epoch);
+                self.group.add(Item::Claim { partition, epoch });
+                self.group.answers.push((Waiting::Claim(answer, epoch), self.shared.check_usable()));
+            }
+            Request::Manifest { version, checksum, answer } => {
+                self.group.add(Item::Manifest { version, checksum });
+                self.group.answers.push((Waiting::Append(answer), self.shared.check_usable()));
+            }
+            Request::Checkpoint { answer } => self.checkpoints.waiting.push(answer),
+            Request::Flushed => {
+                self.checkpoints.is_running = false;
+                for answer in self.checkpoints.running.drain(..) {
+                    let _ = answer.send(());
+                }
+            }
+            Request::Close => return Go::Close,
+        }
+        Go::On
+    }
+
+    /// Whether the batch may follow what is durable and what is in the group.
+    fn check(&self, batch: &Batch) -> Result<(), Error> {
+        let facts = self.group.facts.as_ref().unwrap_or(&self.facts);
+        if facts.owners.get(&batch.partition).is_some_and(|owner| batch.epoch < *owner) {
+            return Err(Error::Fenced);
+        }
+        batch.check_entries(|entity| match self.group.positions.get(&entity) {
+            Some(position) => Ok(*position),
+            None => {
+                let in_tail = self.shared.tails().position(entity);
+                in_tail.map_or_else(|| self.shared.cold.position(entity), Ok)
+            }
+        })?;
+        batch.check_changes(|table, key| match self.group.keys.get(&table).and_then(|keys| keys.get(key)) {
+            Some(is_taken) => Ok(*is_taken),
+            None => self.shared.cold.has_row(table, key),
+        })
+    }
+
+    /// Makes the group durable, then visible, then answers.
+    fn commit(&mut self) {
+        let failed = match self.write() {
+            Ok(()) => None,
+            Err(WriteError::Full(why)) => {
+                tracing::warn!(why, "no room for another log segment");
+                Some(Error::Full(why))
+            }
+            Err(WriteError::Broken(why)) => {
+                tracing::error!(why, "the log cannot be written: the store stops");
+                self.shared.break_down(&why);
+                Some(Error::Damaged(why))
+            }
+        };
+        for (waiting, checked) in self.group.answers.drain(..) {
+            // A refusal may rest on a batch of the group: it fails with it.
+            let answer = failed.clone().map_or(checked, Err);
+            // Nobody may be there to hear it.
+            match waiting {
+                Waiting::Append(sender) => drop(sender.send(answer)),
+                Waiting::Claim(sender, epoch) => drop(sender.send(answer.map(|()| epoch))),
+            }
+        }
+        self.group.clear();
+    }
+
+    fn write(&mut self) -> Result<(), WriteError> {
+        if self.group.items.is_empty() {
+            return Ok(());
+        }
+        if let Err(Error::Damaged(why)) = self.shared.check_usable() {
+            return Err(WriteError::Broken(why));
+        }
+        let first = self.log.append(&mut self.group.frame)?;
+        if let Some(facts) = self.group.facts.take() {
+            self.facts = facts;
+        }
+        let batches = self.group.items.drain(..).map(|item| match item {
+            Item::Batch(batch) => Some(batch),
+            Item::Claim { .. } | Item::Manifest { .. } => None,
+        });
+        self.shared.apply(first, batches);
+        Ok(())
+    }
+
+    /// Seals the memtable and wakes the flusher when it is large, the log too long, or somebody asked.
+    fn flush_when_due(&mut self) {
+        if self.checkpoints.is_running {
+            return;
+        }
+        if self.checkpoints.sealed == self.log.last_sequence() || self.shared.check_usable().is_err() {
+            for answer in self.checkpoints.waiting.drain(..) {
+                let _ = answer.send(());
+            }
+            return;
+        }
+        let log_bytes = self.log.segments().bytes();
+        let is_log_too_long = log_bytes > self.options.log_bytes_max && log_bytes != self.checkpoints.log_bytes;
+        let is_memtable_large = self.shared.cold.memtable_bytes() > self.options.memtable_bytes_max;
+        if is_log_too_long || is_memtable_large || !self.checkpoints.waiting.is_empty() {
+            self.checkpoints.log_bytes = log_bytes;
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        let sequence = self.log.last_sequence();
+        self.facts.latest_time = self.shared.latest_time();
+        // Tails that a head has ended by now are in the memtable that is sealed: they no longer need the log.
+        let floor = self.shared.tails().oldest().unwrap_or(sequence + 1);
+        self.shared.cold.seal(&Marker { sequence, floor, facts: self.facts.clone() });
+        self.checkpoints.sealed = sequence;
+        self.checkpoints.is_running = true;
+        self.checkpoints.running = mem::take(&mut self.checkpoints.waiting);
+        // Without a flusher the log stays as it is, which only happens while the store is closed.
+        let _ = self.flusher.send(Flush { floor });
+    }
+
+    /// An empty frame: from now on damage in the last one that holds something cannot be taken for a crash.
+    fn close(&mut self) {
+        if self.shared.check_usable().is_ok() {
+            self.group.clear();
+            if let Err(WriteError::Broken(why) | WriteError::Full(why)) = self.log.append(&mut self.group.frame) {
+                tracing::warn!(why, "the log could not be ended");
+            }
+        }
+        self.shared.break_down("it is closed");
+    }
+}
+
+impl Group {
+    fn clear(&mut self) {
+        self.frame.clear();
+        self.items.clear();
+        self.positions.clear();
+        self.keys.values_mut().for_each(HashMap::clear);
+        self.facts = None;
+    }
+
+    fn add_batch(&mut self, batch: Batch) {
+        for entry in &batch.entries {
+            if let Some(chunk) = &entry.chunk {
+                self.positions.insert(entry.entity, Position(entry.expected.0 + u64::from(chunk.count)));
+            }
+        }
+        for Change { table, key, operation } in &batch.changes {
+            let is_taken = match operation {
+                Operation::Put(_) | Operation::PutIfAbsent(_) => true,
+                Operation::Delete => false,
+            };
+            self.keys.entry(*table).or_default().insert(key.clone(), is_taken);
+        }
+        self.add(Item::Batch(batch));
+    }
+
+    fn add(&mut self, item: Item) {
+        self.frame.push(&item);
+        self.items.push(item);
+    }
+}
