@@ -1,126 +1,464 @@
 //! The way in: what the API does, as typed calls.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use skald_asl::Timestamp;
+use skald_aws::arn::{Arn, ArnError, StatesResource};
 use skald_integrations::Perform;
+use skald_interpreter::TaskAnswer;
 use skald_query::Payload;
-use skald_store::Store;
+use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::activity::ActivityTask;
-use crate::catalog::{Activity, CreateMachine, Machine, UpdateMachine, UpdatedMachine};
+use crate::activity::{ActivityTask, Delivery, Queues, Taken};
+use crate::catalog::{Activity, Book, CreateMachine, Machine, MachineStatus, MachineType, Machined, UpdateMachine, UpdatedMachine};
+use crate::clock::SteadyClock;
 use crate::error::*;
 use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, SharedEvent, StartExecution, Started};
+use crate::keys;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::owner::{Answer, Ask, Inbox, Owner, Question, Receivers, Reply, Request, Start, wake_all};
 use crate::page::{Page, PageRequest};
+use crate::read;
 use crate::scope::Scope;
-use skald_asl::Timestamp;
+use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
+use crate::token::KeyRing;
 
 /// A running engine. Clones share it.
 #[derive(Clone)]
-pub struct Engine {}
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// Why an inbox did not take a request.
+enum Refused {
+    Full,
+    Fault(Fault),
+}
 
 impl Engine {
     /// Opens the store's contents: every open execution goes on where its journal ends.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the store fails, or holds what this version cannot read.
     pub async fn open(store: Arc<dyn Store>, perform: Arc<dyn Perform>, options: Options) -> Result<Self, OpenError> {
-        todo!()
+        let entropy = Entropy::seeded(options.seed);
+        let clock = SteadyClock::new(Arc::clone(&options.clock), store.latest_time());
+        let tokens = open_key_ring(&store, options.token_secret, clock.now()).await?;
+        let book = Book::open(Arc::clone(&store)).await?;
+        let owner_count = options.owners.max(1);
+        let mut epochs: Vec<HashMap<_, _>> = vec![HashMap::new(); owner_count];
+        for partition in 0..keys::PARTITIONS {
+            let epoch = store.claim(PartitionId(partition)).await?;
+            epochs[usize::from(partition) % owner_count].insert(PartitionId(partition), epoch);
+        }
+        let (owners, receivers): (Vec<_>, Vec<_>) = (0..owner_count)
+            .map(|_| {
+                let (requests, requested) = mpsc::channel(options.inbox_commands_max);
+                let (answers, answered) = mpsc::unbounded_channel();
+                (Inbox { requests, answers }, Receivers { requests: requested, answers: answered })
+            })
+            .unzip();
+        let shared = Arc::new(Shared {
+            store,
+            perform,
+            clock,
+            options,
+            metrics: Metrics::default(),
+            book,
+            tokens,
+            live: Live::default(),
+            queues: Queues::default(),
+            entropy,
+            owners,
+            stopping: AtomicBool::new(false),
+            calls: RunningCalls::default(),
+            broken: tokio::sync::watch::channel(None).0,
+        });
+        wake_all(&shared).await?;
+        let mut loaded = Vec::new();
+        for ((epochs, receivers), inbox) in epochs.into_iter().zip(receivers).zip(&shared.owners) {
+            let owner = Owner::new(Arc::clone(&shared), epochs, inbox.answers.clone());
+            tokio::spawn(owner.run(receivers));
+            let (done, when) = oneshot::channel();
+            let _ = inbox.answers.send(Answer::WhenLoaded { done });
+            loaded.push(when);
+        }
+        for when in loaded {
+            let _ = when.await;
+        }
+        let engine = Self { shared };
+        tokio::spawn(engine.clone().finish_deletions());
+        Ok(engine)
     }
 
     /// Takes nothing new, waits up to `grace` for running calls and records their answers, then closes the store.
+    ///
+    /// What was not answered by then is called again, with the same identity, by whoever opens the store next.
     pub async fn stop(&self, grace: Duration) {
-        todo!()
+        let shared = &self.shared;
+        shared.stopping.store(true, Ordering::Release);
+        if tokio::time::timeout(grace, shared.calls.none_left()).await.is_err() {
+            tracing::warn!("calls still run: they are given up, and repeated at the next start");
+        }
+        for inbox in &shared.owners {
+            let (done, closed) = oneshot::channel();
+            if inbox.answers.send(Answer::Close { done }).is_ok() {
+                let _ = closed.await;
+            }
+        }
+        shared.perform.shut_down().await;
+        if let Err(error) = shared.store.close().await {
+            tracing::error!(%error, "the store did not close well");
+        }
     }
 
     pub fn metrics(&self) -> &Metrics {
-        todo!()
+        &self.shared.metrics
+    }
+
+    /// Waits until the store says that it is broken, and says why: nothing more can be acknowledged.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.shared.broken.subscribe();
+        match broken.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the engine is gone".to_owned(),
+        }
     }
 
     pub async fn create_machine(&self, scope: &Scope, request: CreateMachine) -> Result<Machine, CreateMachineError> {
-        todo!()
+        self.shared.book.create(scope, request, self.shared.now()).await
     }
 
     /// `arn` is unqualified.
     pub async fn update_machine(&self, scope: &Scope, arn: &str, request: UpdateMachine) -> Result<UpdatedMachine, UpdateMachineError> {
-        todo!()
+        let (scope, name) = machine_arn(scope, arn).map_err(UpdateMachineError::InvalidArn)?;
+        let revision_id = self.shared.entropy.uuid();
+        self.shared.book.update(&scope, arn, &name, request, self.shared.now(), revision_id).await
     }
 
+    /// Also of a machine that does not exist.
     pub async fn delete_machine(&self, scope: &Scope, arn: &str) -> Result<(), DeleteMachineError> {
-        todo!()
+        let (scope, name) = machine_arn(scope, arn).map_err(DeleteMachineError::InvalidArn)?;
+        let machine = self.shared.book.begin_deletion(&scope, &name, self.shared.now()).await?;
+        if let Some(machine) = machine {
+            self.finish_deletion(&machine).await?;
+        }
+        Ok(())
     }
 
     pub async fn describe_machine(&self, scope: &Scope, arn: &str) -> Result<Machine, DescribeMachineError> {
-        todo!()
+        let (scope, name) = machine_arn(scope, arn).map_err(DescribeMachineError::InvalidArn)?;
+        match self.shared.book.machine(&scope, &name) {
+            Some(machine) => Ok(machine.shown()),
+            None => Err(DescribeMachineError::StateMachineDoesNotExist(arn.to_owned())),
+        }
     }
 
     /// The definition, role and configuration this execution started with.
     pub async fn describe_machine_for_execution(&self, scope: &Scope, execution_arn: &str) -> Result<Machine, DescribeExecutionError> {
-        todo!()
+        let (machine, entity) = self.find(scope, execution_arn).await?;
+        let revision = match self.shared.live.get(entity) {
+            Some(summary) => summary.identity.origin.revision,
+            None => read::stored(&self.shared, entity).await?.0.origin.revision,
+        };
+        let revision = self.shared.book.revision(revision).await?;
+        Ok(machine.shown_at(&revision))
     }
 
     pub async fn list_machines(&self, scope: &Scope, page: PageRequest) -> Result<Page<Machine>, ListError> {
-        todo!()
+        self.shared.book.list_machines(scope, &page)
     }
 
     pub async fn start_execution(&self, scope: &Scope, request: StartExecution) -> Result<Started, StartExecutionError> {
-        todo!()
+        let (scope, machine_name) = machine_arn(scope, &request.machine_arn).map_err(StartExecutionError::InvalidArn)?;
+        let machine = self
+            .shared
+            .book
+            .machine(&scope, &machine_name)
+            .ok_or_else(|| StartExecutionError::StateMachineDoesNotExist(request.machine_arn.clone()))?;
+        match (machine.record.status, machine.record.machine_type) {
+            (MachineStatus::Deleting, _) => return Err(StartExecutionError::StateMachineDeleting(request.machine_arn)),
+            (MachineStatus::Active, MachineType::Express) => return Err(StartExecutionError::StateMachineTypeNotSupported),
+            (MachineStatus::Active, MachineType::Standard) => {}
+        }
+        if self.shared.is_stopping() {
+            return Err(StartExecutionError::ThrottlingException);
+        }
+        let input_hash = hash_of(&[request.input.text().as_bytes()]);
+        // A constant that some client sends for every call must not make two requests one.
+        let starter_hash = request.starter_key.as_ref().map(|key| hash_of(&[key.as_bytes(), &machine.prefix, &input_hash]));
+        let name = match (request.name, &starter_hash) {
+            (Some(name), _) if skald_aws::name::check(&name).is_err() => return Err(StartExecutionError::InvalidName(name)),
+            (Some(name), _) => name,
+            (None, Some(starter)) => derived_uuid(&[starter]),
+            (None, None) => self.shared.entropy.uuid(),
+        };
+        let inbox = self.shared.inbox(keys::partition_of(&machine.arn(), &name));
+        // Starts are throttled first: half of the inbox is kept for everything else.
+        if inbox.requests.capacity() < self.shared.options.inbox_commands_max / 2 {
+            return Err(StartExecutionError::ThrottlingException);
+        }
+        let (reply, answer) = oneshot::channel();
+        let start = Start {
+            machine,
+            name,
+            input: request.input,
+            trace_header: request.trace_header,
+            starter_hash: starter_hash.unwrap_or([0; 32]),
+            reply,
+        };
+        inbox.requests.try_send(Request::Start(Box::new(start))).map_err(|_| StartExecutionError::ThrottlingException)?;
+        answer.await.map_err(|_| Fault("the owner is gone".to_owned()))?
     }
 
     /// Answers when it stopped; of an ended execution, when it ended.
     pub async fn stop_execution(
         &self, scope: &Scope, execution_arn: &str, error: Option<String>, cause: Option<String>,
     ) -> Result<Timestamp, StopExecutionError> {
-        todo!()
+        let (_, entity) = self.find(scope, execution_arn).await.map_err(|error| match error {
+            DescribeExecutionError::InvalidArn(reason) => StopExecutionError::InvalidArn(reason),
+            DescribeExecutionError::ExecutionDoesNotExist(arn) => StopExecutionError::ExecutionDoesNotExist(arn),
+            DescribeExecutionError::InternalFailure(fault) => StopExecutionError::InternalFailure(fault),
+        })?;
+        if self.shared.live.get(entity).is_none() {
+            let (_, status) = read::stored(&self.shared, entity).await?;
+            if let Some(at) = crate::live::stopped_at(&status) {
+                return Ok(at);
+            }
+        }
+        match self.ask(entity, Question::Stop { error, cause }).await {
+            Ok(Reply::Stopped { at }) => Ok(at),
+            Ok(Reply::Done | Reply::TaskClosed | Reply::Task(_) | Reply::Missing) => {
+                Err(StopExecutionError::ExecutionDoesNotExist(execution_arn.to_owned()))
+            }
+            Err(Refused::Full) => Err(StopExecutionError::ThrottlingException),
+            Err(Refused::Fault(fault)) => Err(fault.into()),
+        }
     }
 
     pub async fn describe_execution(&self, scope: &Scope, execution_arn: &str) -> Result<Described, DescribeExecutionError> {
-        todo!()
+        let (_, entity) = self.find(scope, execution_arn).await?;
+        read::describe(&self.shared, entity).await
     }
 
     pub async fn list_executions(
-        &self, scope: &Scope, machine_arn: &str, status: Option<ExecutionStatus>, page: PageRequest,
+        &self, scope: &Scope, machine_arn_text: &str, status: Option<ExecutionStatus>, page: PageRequest,
     ) -> Result<Page<Listed>, ListExecutionsError> {
-        todo!()
+        let (scope, name) = machine_arn(scope, machine_arn_text).map_err(ListExecutionsError::InvalidArn)?;
+        let machine = self
+            .shared
+            .book
+            .machine(&scope, &name)
+            .ok_or_else(|| ListExecutionsError::StateMachineDoesNotExist(machine_arn_text.to_owned()))?;
+        if machine.record.machine_type == MachineType::Express {
+            return Err(ListExecutionsError::StateMachineTypeNotSupported);
+        }
+        read::list(&self.shared, &machine, status, &page).await
     }
 
     pub async fn history(&self, scope: &Scope, request: HistoryRequest) -> Result<Page<SharedEvent>, HistoryError> {
-        todo!()
+        let (_, entity) = self.find(scope, &request.execution_arn).await.map_err(|error| match error {
+            DescribeExecutionError::InvalidArn(reason) => HistoryError::InvalidArn(reason),
+            DescribeExecutionError::ExecutionDoesNotExist(arn) => HistoryError::ExecutionDoesNotExist(arn),
+            DescribeExecutionError::InternalFailure(fault) => HistoryError::InternalFailure(fault),
+        })?;
+        read::history(&self.shared, entity, &request).await
     }
 
-    pub async fn send_task_success(&self, scope: &Scope, token: &str, output: Payload) -> Result<(), SendTaskError> {
-        todo!()
+    pub async fn send_task_success(&self, _scope: &Scope, token: &str, output: Payload) -> Result<(), SendTaskError> {
+        self.send_task(token, |scheduled, nonce| Question::Token { scheduled, nonce, answer: TaskAnswer::Succeeded { output } }).await
     }
 
     pub async fn send_task_failure(
-        &self, scope: &Scope, token: &str, error: Option<String>, cause: Option<String>,
+        &self, _scope: &Scope, token: &str, error: Option<String>, cause: Option<String>,
     ) -> Result<(), SendTaskError> {
-        todo!()
+        self.send_task(token, |scheduled, nonce| Question::Token { scheduled, nonce, answer: TaskAnswer::Failed { error, cause } }).await
     }
 
-    pub async fn send_task_heartbeat(&self, scope: &Scope, token: &str) -> Result<(), SendTaskError> {
-        todo!()
+    pub async fn send_task_heartbeat(&self, _scope: &Scope, token: &str) -> Result<(), SendTaskError> {
+        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce }).await
     }
 
-    pub async fn create_activity(&self, scope: &Scope, name: &str, encryption: String, tags: String) -> Result<Activity, CreateActivityError> {
-        todo!()
+    async fn send_task(&self, token: &str, question: impl FnOnce(u64, u64) -> Question) -> Result<(), SendTaskError> {
+        let token = self.shared.tokens.verify(token).map_err(|invalid| SendTaskError::InvalidToken(invalid.to_string()))?;
+        match self.ask(token.entity, question(token.scheduled, token.nonce)).await {
+            Ok(Reply::Done) => Ok(()),
+            Ok(Reply::TaskClosed) => Err(SendTaskError::TaskTimedOut),
+            Ok(Reply::Missing | Reply::Stopped { .. } | Reply::Task(_)) => {
+                Err(SendTaskError::TaskDoesNotExist("Provided task does not exist anymore".to_owned()))
+            }
+            Err(Refused::Full) => Err(SendTaskError::ThrottlingException),
+            Err(Refused::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    pub async fn create_activity(
+        &self, scope: &Scope, name: &str, encryption: String, tags: String,
+    ) -> Result<Activity, CreateActivityError> {
+        self.shared.book.create_activity(scope, name, encryption, &tags, self.shared.now()).await
     }
 
     pub async fn describe_activity(&self, scope: &Scope, arn: &str) -> Result<Activity, DescribeActivityError> {
-        todo!()
+        activity_arn(scope, arn).map_err(DescribeActivityError::InvalidArn)?;
+        self.shared.book.activity(arn).ok_or_else(|| DescribeActivityError::ActivityDoesNotExist(arn.to_owned()))
     }
 
+    /// Also of an activity that does not exist.
     pub async fn delete_activity(&self, scope: &Scope, arn: &str) -> Result<(), DescribeActivityError> {
-        todo!()
+        let scope = activity_arn(scope, arn).map_err(DescribeActivityError::InvalidArn)?;
+        if let Some(activity) = self.shared.book.activity(arn) {
+            self.shared.book.delete_activity(&scope, &activity, self.shared.now()).await?;
+        }
+        Ok(())
     }
 
     pub async fn list_activities(&self, scope: &Scope, page: PageRequest) -> Result<Page<Activity>, ListError> {
-        todo!()
+        self.shared.book.list_activities(scope, &page)
     }
 
     /// Waits up to `patience` for a task; woken at once when one is scheduled.
     pub async fn poll_activity(
         &self, scope: &Scope, arn: &str, worker_name: Option<String>, patience: Duration,
     ) -> Result<Option<ActivityTask>, PollActivityError> {
-        todo!()
+        activity_arn(scope, arn).map_err(PollActivityError::InvalidArn)?;
+        if self.shared.book.activity(arn).is_none() {
+            return Err(PollActivityError::ActivityDoesNotExist(arn.to_owned()));
+        }
+        match tokio::time::timeout(patience, self.next_activity_task(arn, worker_name)).await {
+            Ok(task) => task.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn next_activity_task(&self, arn: &str, worker_name: Option<String>) -> Result<ActivityTask, PollActivityError> {
+        loop {
+            let taken = self.shared.queues.take(self.shared.store.as_ref(), arn).await;
+            let key = match taken.map_err(|_| PollActivityError::ActivityWorkerLimitExceeded)? {
+                Ok(key) => key,
+                Err(line) => match line.await {
+                    Ok(key) => key,
+                    Err(_) => continue,
+                },
+            };
+            let taken = Taken::new(Arc::clone(&self.shared), arn.to_owned(), key);
+            let Some((entity, scheduled)) = keys::parse_activity_task(&taken.key) else {
+                taken.forget();
+                continue;
+            };
+            match self.ask(entity, Question::Poll { scheduled, worker_name: worker_name.clone() }).await {
+                Ok(Reply::Task(Some((token, input)))) => {
+                    let (delivery, written) = Delivery::tracked();
+                    tokio::spawn(self.clone().deliver(taken, entity, scheduled, written));
+                    return Ok(ActivityTask { token, input, delivery });
+                }
+                Ok(Reply::Task(None) | Reply::Done | Reply::TaskClosed | Reply::Stopped { .. } | Reply::Missing) => taken.forget(),
+                // It goes back into its queue; whoever polls next gets it.
+                Err(Refused::Full) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(Refused::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+    }
+
+    /// Notes a delivery, or puts the task back for the next poll.
+    async fn deliver(self, taken: Taken, entity: EntityId, scheduled: u64, written: oneshot::Receiver<crate::activity::Written>) {
+        if written.await.is_ok() {
+            let _ = self.shared.inbox(entity.partition()).answers.send(Answer::Delivered { entity, scheduled });
+            taken.keep();
+        }
+    }
+
+    async fn ask(&self, entity: EntityId, question: Question) -> Result<Reply, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask { entity, question, reply };
+        self.shared.inbox(entity.partition()).requests.try_send(Request::Ask(ask)).map_err(|_| Refused::Full)?;
+        match answer.await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(fault)) => Err(Refused::Fault(fault)),
+            Err(_) => Err(Refused::Fault(Fault("the owner is gone".to_owned()))),
+        }
+    }
+
+    /// The machine and entity of an execution's ARN.
+    async fn find(&self, scope: &Scope, execution_arn: &str) -> Result<(Arc<Machined>, EntityId), DescribeExecutionError> {
+        let missing = || DescribeExecutionError::ExecutionDoesNotExist(execution_arn.to_owned());
+        let (arn, resource) = parse_arn(execution_arn).map_err(DescribeExecutionError::InvalidArn)?;
+        let StatesResource::Execution { machine, label: None, name } = resource else {
+            return Err(DescribeExecutionError::InvalidArn(wrong_kind(&resource)));
+        };
+        let scope = scope_of(scope, &arn);
+        let machine = self.shared.book.machine(&scope, &machine).ok_or_else(missing)?;
+        let entity = read::entity_of(&self.shared, &machine, &name).await?.ok_or_else(missing)?;
+        Ok((machine, entity))
+    }
+
+    /// Removes machines being deleted once their last execution ended.
+    async fn finish_deletions(self) {
+        let mut interval = tokio::time::interval(self.shared.options.nap_max.max(Duration::from_secs(1)));
+        while !self.shared.is_stopping() {
+            interval.tick().await;
+            for machine in self.shared.book.machines_being_deleted() {
+                if let Err(error) = self.finish_deletion(&machine).await {
+                    tracing::error!(%error, "a deleted machine cannot be removed yet");
+                }
+            }
+        }
+    }
+
+    async fn finish_deletion(&self, machine: &Machined) -> Result<(), Fault> {
+        if read::any_open(&self.shared, machine).await? {
+            return Ok(());
+        }
+        self.shared.book.finish_deletion(machine, self.shared.now()).await
+    }
+}
+
+/// The store's ring of token keys; made with the store.
+async fn open_key_ring(store: &Arc<dyn Store>, secret: [u8; 32], now: Timestamp) -> Result<KeyRing, OpenError> {
+    if let Some(bytes) = store.get(Table::Meta, keys::TOKEN_KEYS).await? {
+        return KeyRing::from_bytes(&bytes).ok_or_else(|| OpenError::Unreadable("the ring of token keys".to_owned()));
+    }
+    let ring = KeyRing::of(secret);
+    let epoch = store.claim(keys::CATALOG_PARTITION).await?;
+    let change =
+        Change { table: Table::Meta, key: keys::TOKEN_KEYS.into(), operation: Operation::PutIfAbsent(ring.to_bytes().into()) };
+    store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, at: now.millis, entries: Vec::new(), changes: vec![change] }).await?;
+    Ok(ring)
+}
+
+fn parse_arn(text: &str) -> Result<(Arn, StatesResource), String> {
+    let arn = Arn::parse(text).map_err(|error| error.to_string())?;
+    let resource = arn.states_resource().map_err(|error| error.to_string())?;
+    Ok((arn, resource))
+}
+
+/// Partition, account and region as the ARN says; another account's resources do not exist for this caller.
+fn scope_of(_caller: &Scope, arn: &Arn) -> Scope {
+    Scope { partition: arn.partition.clone(), account: arn.account.clone(), region: arn.region.clone() }
+}
+
+fn wrong_kind(resource: &StatesResource) -> String {
+    ArnError::ResourceType { kind: resource.kind().to_owned() }.to_string()
+}
+
+/// Scope and name of an unqualified machine ARN.
+fn machine_arn(caller: &Scope, text: &str) -> Result<(Scope, String), String> {
+    let (arn, resource) = parse_arn(text)?;
+    match resource {
+        StatesResource::StateMachine { name } => Ok((scope_of(caller, &arn), name)),
+        other => Err(wrong_kind(&other)),
+    }
+}
+
+fn activity_arn(caller: &Scope, text: &str) -> Result<Scope, String> {
+    let (arn, resource) = parse_arn(text)?;
+    match resource {
+        StatesResource::Activity { .. } => Ok(scope_of(caller, &arn)),
+        other => Err(wrong_kind(&other)),
     }
 }

@@ -16,6 +16,8 @@ pub struct Metrics {
     pub records: AtomicU64,
     pub appends: AtomicU64,
     pub append_failures: AtomicU64,
+    /// Owed cancellations that were given up after a day.
+    pub cancels_given_up: AtomicU64,
     /// Commands waiting in inboxes now.
     pub inbox_depth: AtomicU64,
     /// Calls running now.

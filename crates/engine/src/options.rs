@@ -13,21 +13,31 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Where dice come from: the same seed gives the same ids, nonces and jitter.
     pub seed: u64,
+    /// The key that signs task tokens, for a store that has none yet.
+    pub token_secret: [u8; 32],
     /// How long an execution without anything to do stays in memory.
     pub park_after: Duration,
+    /// How long an owner sleeps at most: the wall clock may have stepped forward meanwhile.
+    pub nap_max: Duration,
+    /// Whether heavy decisions leave their owner's task; off where everything must happen in one order.
+    pub compute_pool: bool,
     /// Commands an owner's inbox holds before starts are throttled.
     pub inbox_commands_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let mut seed = [0; 8];
+        let (mut seed, mut token_secret) = ([0; 8], [0; 32]);
         getrandom::fill(&mut seed).expect("the operating system has randomness");
+        getrandom::fill(&mut token_secret).expect("the operating system has randomness");
         Self {
             owners: std::thread::available_parallelism().map_or(1, usize::from),
             clock: Arc::new(SystemClock),
             seed: u64::from_le_bytes(seed),
+            token_secret,
             park_after: Duration::from_secs(5),
+            nap_max: Duration::from_secs(1),
+            compute_pool: true,
             inbox_commands_max: 4_096,
         }
     }

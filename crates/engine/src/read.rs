@@ -1,1 +1,224 @@
+//! Reads: past the owners, of what is durable.
 
+use std::sync::Arc;
+
+use skald_interpreter::note::Origin;
+use skald_interpreter::{Event, EventKind, Identity, Note, Record, Status, journal};
+use skald_store::{Direction, EntityId, Position, Store, StoredChunk, Table};
+
+use crate::catalog::Machined;
+use crate::error::{DescribeExecutionError, Fault, HistoryError, ListExecutionsError};
+use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, NewestFirst, SharedEvent};
+use crate::keys::{self, ListKind};
+use crate::live::{self, Summary};
+use crate::page::{Page, PageRequest};
+use crate::shared::Shared;
+use crate::stored::{Envelope, NameRecord};
+
+/// How much of a journal is read for a page at once.
+const READ_BYTES: usize = 512 * 1024;
+
+/// The entity of a machine's execution of this name.
+pub(crate) async fn entity_of(shared: &Shared, machine: &Machined, name: &str) -> Result<Option<EntityId>, Fault> {
+    let bytes = shared.store.get(Table::Names, &keys::name(&machine.prefix, name)).await?;
+    match bytes {
+        None => Ok(None),
+        Some(bytes) => NameRecord::decode(&bytes).map(|record| Some(record.entity)).ok_or_else(|| Fault("a name's record cannot be read".to_owned())),
+    }
+}
+
+/// What an execution is and where it stands.
+pub(crate) async fn describe(shared: &Shared, entity: EntityId) -> Result<Described, DescribeExecutionError> {
+    if let Some(summary) = shared.live.get(entity) {
+        return Ok(summary.described());
+    }
+    let (identity, status) = stored(shared, entity).await?;
+    Ok(live::describe(&identity, &status))
+}
+
+/// Identity and status from the store, without folding: the first records say who, the last what became of it.
+pub(crate) async fn stored(shared: &Shared, entity: EntityId) -> Result<(Identity, Status), Fault> {
+    let store = &shared.store;
+    let broken = || Fault("an execution's journal cannot be read".to_owned());
+    let first = store.read(entity, Position(0), 1).await?;
+    let records = decode(first.first().ok_or_else(broken)?)?;
+    let identity = identity_of(&records).ok_or_else(broken)?;
+    let head = store.head(entity).await?.and_then(|head| Envelope::decode(&head.bytes));
+    if head.is_some_and(|head| head.status == ExecutionStatus::Running) {
+        return Ok((identity, Status::Running));
+    }
+    // Only notes of what was owed may follow the terminal event.
+    let mut before = Position(u64::MAX);
+    loop {
+        let chunks = store.read_back(entity, before, READ_BYTES).await?;
+        let Some(last) = chunks.last() else { return Ok((identity, Status::Running)) };
+        before = last.first;
+        for chunk in &chunks {
+            for record in decode(chunk)?.iter().rev() {
+                match record {
+                    Record::Event(event) => return Ok((identity, status_after(event))),
+                    Record::Note(_) => {}
+                }
+            }
+        }
+    }
+}
+
+fn status_after(event: &Event) -> Status {
+    match &event.kind {
+        EventKind::ExecutionSucceeded { output } => Status::Succeeded { output: output.clone(), at: event.at },
+        EventKind::ExecutionFailed(details) => Status::Failed { error: details.error.clone(), cause: details.cause.clone(), at: event.at },
+        EventKind::ExecutionTimedOut(_) => Status::TimedOut { at: event.at },
+        EventKind::ExecutionAborted(details) => Status::Aborted { error: details.error.clone(), cause: details.cause.clone(), at: event.at },
+        // Any other event is not an end.
+        _ => Status::Running,
+    }
+}
+
+fn identity_of(records: &[Record]) -> Option<Identity> {
+    let Some(Record::Note(Note::Created(origin))) = records.first() else { return None };
+    let Some(Record::Event(Event { kind: EventKind::ExecutionStarted { input, .. }, at, .. })) = records.get(1) else { return None };
+    Some(Identity {
+        execution_arn: origin.execution_arn(),
+        machine_arn: origin.machine_arn(),
+        origin: Origin::clone(origin),
+        input: input.clone(),
+        started_at: *at,
+    })
+}
+
+fn decode(chunk: &StoredChunk) -> Result<Vec<Record>, Fault> {
+    journal::decode(&chunk.bytes, chunk.count).map_err(|error| Fault(error.to_string()))
+}
+
+/// A page of events. The cursor is the position of the last record that was looked at.
+pub(crate) async fn history(shared: &Shared, entity: EntityId, request: &HistoryRequest) -> Result<Page<SharedEvent>, HistoryError> {
+    let cursor = match &request.cursor {
+        None => None,
+        Some(bytes) => Some(Position(u64::from_be_bytes(bytes.as_slice().try_into().map_err(|_| HistoryError::InvalidToken)?))),
+    };
+    let (items, next) = match request.newest_first {
+        NewestFirst::No => forward(&shared.store, entity, cursor.unwrap_or(Position(0)), request.limit).await?,
+        NewestFirst::Yes => backward(&shared.store, entity, cursor.unwrap_or(Position(u64::MAX)), request.limit).await?,
+    };
+    Ok(Page { items, next: next.map(|position| position.0.to_be_bytes().to_vec()) })
+}
+
+/// Events and the position to go on from, when there are more.
+type Events = (Vec<SharedEvent>, Option<Position>);
+
+async fn forward(store: &Arc<dyn Store>, entity: EntityId, mut after: Position, limit: usize) -> Result<Events, Fault> {
+    let mut events = Vec::new();
+    let mut full_at = None;
+    loop {
+        let chunks = store.read(entity, after, READ_BYTES).await?;
+        let Some(last) = chunks.last().map(StoredChunk::last) else { return Ok((events, None)) };
+        for chunk in &chunks {
+            for (position, record) in (chunk.first.0..).zip(decode(chunk)?) {
+                let Record::Event(event) = record else { continue };
+                if position <= after.0 {
+                    continue;
+                }
+                if let Some(full_at) = full_at {
+                    return Ok((events, Some(full_at)));
+                }
+                events.push(Arc::new(event));
+                if events.len() == limit {
+                    full_at = Some(Position(position));
+                }
+            }
+        }
+        after = last;
+    }
+}
+
+async fn backward(store: &Arc<dyn Store>, entity: EntityId, mut before: Position, limit: usize) -> Result<Events, Fault> {
+    let mut events = Vec::new();
+    let mut full_at = None;
+    loop {
+        let chunks = store.read_back(entity, before, READ_BYTES).await?;
+        let Some(first) = chunks.last().map(|chunk| chunk.first) else { return Ok((events, None)) };
+        for chunk in &chunks {
+            let positioned: Vec<_> = (chunk.first.0..).zip(decode(chunk)?).collect();
+            for (position, record) in positioned.into_iter().rev() {
+                let Record::Event(event) = record else { continue };
+                if position >= before.0 {
+                    continue;
+                }
+                if let Some(full_at) = full_at {
+                    return Ok((events, Some(full_at)));
+                }
+                events.push(Arc::new(event));
+                if events.len() == limit {
+                    full_at = Some(Position(position));
+                }
+            }
+        }
+        before = first;
+    }
+}
+
+/// A page of a machine's executions, newest first: live ones over what the tables have.
+pub(crate) async fn list(
+    shared: &Shared, machine: &Machined, status: Option<ExecutionStatus>, page: &PageRequest,
+) -> Result<Page<Listed>, ListExecutionsError> {
+    let kind = status.map_or(ListKind::All, ListKind::Status);
+    let mut after: Option<[u8; 24]> = match &page.cursor {
+        None => None,
+        Some(cursor) => Some(cursor.as_slice().try_into().map_err(|_| ListExecutionsError::InvalidToken)?),
+    };
+    let wanted = page.limit + 1;
+    let mut live = shared.live.list(&machine.prefix, status, after, wanted).into_iter().peekable();
+    let mut found: Vec<([u8; 24], Listed)> = Vec::new();
+    loop {
+        let (from, to) = keys::list_range(&machine.prefix, kind, after.as_ref().map(<[u8; 24]>::as_slice));
+        let rows = shared.store.scan(Table::Lists, &from, &to, Direction::Forward, wanted).await.map_err(Fault::from)?;
+        let at_end = rows.len() < wanted;
+        for (key, value) in rows {
+            let Some(suffix) = keys::suffix_of_list_key(&key) else { continue };
+            after = Some(suffix);
+            while let Some((_, summary)) = live.next_if(|(live, _)| *live <= suffix) {
+                found.push((keys::list_suffix(summary.sort_time(), summary.entity), summary.listed()));
+            }
+            let Some(entity) = keys::entity_of_list_key(&key) else { continue };
+            // What is in memory is newer than its row.
+            if shared.live.get(entity).is_none() && !found.iter().any(|(listed, _)| *listed == suffix) {
+                let envelope = Envelope::decode(&value).ok_or_else(|| Fault("a list's entry cannot be read".to_owned()))?;
+                found.push((suffix, listed(machine, envelope)));
+            }
+            if found.len() >= wanted {
+                break;
+            }
+        }
+        if at_end || found.len() >= wanted {
+            break;
+        }
+    }
+    found.extend(live.map(|(suffix, summary)| (suffix, Summary::listed(&summary))));
+    let more = found.len() > page.limit;
+    found.truncate(page.limit);
+    let next = if more { found.last().map(|(suffix, _)| suffix.to_vec()) } else { None };
+    Ok(Page { items: found.into_iter().map(|(_, listed)| listed).collect(), next })
+}
+
+fn listed(machine: &Machined, envelope: Envelope) -> Listed {
+    let scope = &machine.record.scope;
+    let arn = skald_aws::arn::Arn::execution(&scope.partition, &scope.region, &scope.account, &machine.record.name, &envelope.name);
+    Listed {
+        execution_arn: arn.to_string(),
+        machine_arn: machine.arn(),
+        name: envelope.name,
+        status: envelope.status,
+        started_at: envelope.started_at,
+        stopped_at: envelope.stopped_at,
+    }
+}
+
+/// Whether a machine has an open execution, in memory or parked.
+pub(crate) async fn any_open(shared: &Shared, machine: &Machined) -> Result<bool, Fault> {
+    if shared.live.any_open(&machine.prefix) {
+        return Ok(true);
+    }
+    let (from, to) = keys::list_range(&machine.prefix, ListKind::Status(ExecutionStatus::Running), None);
+    Ok(!shared.store.scan(Table::Lists, &from, &to, Direction::Forward, 1).await?.is_empty())
+}

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use skald_asl::Timestamp;
 use skald_asl::states::Resource;
 use skald_query::Payload;
 
@@ -21,7 +22,7 @@ pub enum Effect {
         credentials_role_arn: Option<String>,
     },
     /// Offer a task to an activity's workers; `started` ones were polled, and did not reach their worker.
-    Offer { scheduled: EventId, activity_arn: String, input: Payload, nonce: u64, started: bool },
+    Offer { scheduled: EventId, scheduled_at: Timestamp, activity_arn: String, input: Payload, nonce: u64, started: bool },
     /// Cancel a job that nobody waits for any more, then say `Settled`. Also owed by an ended execution.
     Cancel { scheduled: EventId, resource: Resource, submitted: Payload },
 }

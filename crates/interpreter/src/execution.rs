@@ -131,6 +131,17 @@ impl Execution {
         &self.frames
     }
 
+    /// Bytes of the payloads its threads hold now, without those of running fan-outs' results.
+    pub fn payload_bytes(&self) -> usize {
+        self.frames
+            .values()
+            .map(|frame| match &frame.step {
+                Step::Entering { input: payload, .. } | Step::Ended { output: payload } => payload.byte_count(),
+                Step::Inside(visit) => visit.input.byte_count(),
+            })
+            .sum()
+    }
+
     /// Whether the terminal event is recorded.
     pub fn is_closed(&self) -> bool {
         match self.status {
@@ -172,6 +183,7 @@ impl Execution {
                     }),
                     (Target::Activity { arn }, Phase::Scheduled | Phase::Started) => effects.push(Effect::Offer {
                         scheduled: task.scheduled,
+                        scheduled_at: task.scheduled_at,
                         activity_arn: arn.clone(),
                         input: task.parameters.clone(),
                         nonce: task.plan.nonce,

@@ -95,6 +95,7 @@ impl Execution {
             EventKind::LambdaFunctionScheduled { resource, input, credentials_role_arn, plan, .. } => {
                 let task = RunningTask {
                     scheduled: id,
+                    scheduled_at: event.at,
                     target: Target::Lambda { arn: resource.clone() },
                     parameters: input.clone(),
                     credentials_role_arn: credentials_role_arn.clone(),
@@ -106,6 +107,7 @@ impl Execution {
             EventKind::TaskScheduled { resource, parameters, credentials_role_arn, completion, plan, .. } => {
                 let task = RunningTask {
                     scheduled: id,
+                    scheduled_at: event.at,
                     target: Target::Service { resource: resource.clone(), completion: *completion },
                     parameters: parameters.clone(),
                     credentials_role_arn: credentials_role_arn.clone(),
@@ -117,6 +119,7 @@ impl Execution {
             EventKind::ActivityScheduled { resource, input, plan, .. } => {
                 let task = RunningTask {
                     scheduled: id,
+                    scheduled_at: event.at,
                     target: Target::Activity { arn: resource.clone() },
                     parameters: input.clone(),
                     credentials_role_arn: None,

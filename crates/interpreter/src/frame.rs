@@ -58,6 +58,7 @@ pub enum Doing {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunningTask {
     pub scheduled: EventId,
+    pub scheduled_at: Timestamp,
     pub target: Target,
     /// The effective input or parameters.
     pub parameters: Payload,

@@ -108,7 +108,7 @@ impl Server {
             .timer(TokioTimer::new())
             // The machinery's clock also runs between requests; [`Socket`] has the shorter one for half-sent headers.
             .header_read_timeout(limits.idle_timeout)
-            .max_buf_size(limits.header_bytes_max)
+            .max_header_size(limits.header_bytes_max)
             .serve_connection(TokioIo::new(socket), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {

@@ -23,18 +23,21 @@ pub(crate) fn parse_document(text: String) -> Result<Payload, String> {
 
 fn describe(text: &str, reason: &str, line: usize, column: usize) -> String {
     let stop = offset(text, line, column);
-    let Some(character) = text[stop..].chars().next().filter(|_| !reason.starts_with("EOF")) else {
-        return "Unexpected end-of-input".to_owned();
-    };
-    let expected = match reason {
-        "key must be a string" | "trailing comma" => "was expecting double-quote to start field name",
-        "expected `:`" => "was expecting a colon to separate field name and value",
-        "expected `,` or `}`" => "was expecting comma to separate Object entries",
-        "expected `,` or `]`" => "was expecting comma to separate Array entries",
-        _ if is_token(character) && !reason.contains("number") => return unrecognized(text, stop),
-        "expected value" => "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
-        "invalid number" => "expected digit (0-9) to follow minus sign, for valid numeric value",
-        other => other,
+    let ends_in_token = text.ends_with(is_token);
+    let character = text[stop..].chars().next().filter(|_| !reason.starts_with("EOF"));
+    let (character, expected) = match (character, reason) {
+        (None, "EOF while parsing a value") if ends_in_token => return unrecognized(text, text.len()),
+        (None, _) => return "Unexpected end-of-input".to_owned(),
+        (Some(_), "expected ident") => return unrecognized(text, stop),
+        (Some(c), "key must be a string" | "trailing comma") => (c, "was expecting double-quote to start field name"),
+        (Some(c), "expected `:`") => (c, "was expecting a colon to separate field name and value"),
+        (Some(c), "expected `,` or `}`") => (c, "was expecting comma to separate Object entries"),
+        (Some(c), "expected `,` or `]`") => (c, "was expecting comma to separate Array entries"),
+        (Some(c), "expected value" | "trailing characters") if is_token(c) => return unrecognized(text, stop),
+        (Some(c), "expected value") => {
+            (c, "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')")
+        }
+        (Some(c), other) => (c, other),
     };
     format!("Unexpected character ('{character}' (code {})): {expected}", u32::from(character))
 }

@@ -51,6 +51,11 @@ impl Machined {
         skald_aws::arn::Arn::state_machine(&scope.partition, &scope.region, &scope.account, &self.record.name).to_string()
     }
 
+    /// As it was when an execution of this revision started.
+    pub(crate) fn shown_at(&self, revision: &Revision) -> Machine {
+        shown(&self.arn(), &self.record, &revision.record)
+    }
+
     pub(crate) fn shown(&self) -> Machine {
         shown(&self.arn(), &self.record, &self.revision.record)
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Record, World, execution::TokenState, journal};
 use skald_query::Budget;
-use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, PartitionId, Position, Table};
+use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table};
 use tokio::task::JoinError;
 
 use super::entity::{Entity, Item, Waiting};
@@ -44,7 +44,7 @@ pub(crate) struct Decided {
     /// Answers, to be given when the records are durable.
     waiting: Vec<Waiting>,
     /// Starts of the same name that came meanwhile.
-    same_names: Vec<Item>,
+    same_names: Vec<Box<super::Start>>,
 }
 
 /// The commands of one decision.
@@ -132,16 +132,13 @@ impl Owner {
         let Some(live) = self.entities.get_mut(&entity) else { return };
         live.execution = Some(execution);
         live.waiting.extend(waiting);
-        for item in same_names {
-            live.queue.push_back(item);
-        }
+        live.queue.extend(same_names.into_iter().map(Item::SameName));
         if records.is_empty() {
             self.settle(entity);
             return;
         }
-        let now = self.shared.now();
         let building = self.batches.entry(entity.partition()).or_default();
-        let (changes, head) = index_changes(live, entity, now);
+        let (changes, head) = index_changes(live, entity);
         building.changes.extend(changes);
         building.entities.push(entity);
         building.entries.push(Entry {
@@ -217,7 +214,7 @@ impl Work {
                     let answer = decided.question(&mut execution, question);
                     decided.waiting.push(Waiting::Reply(reply, answer));
                 }
-                Item::SameName(_) => same_names.push(item),
+                Item::SameName(start) => same_names.push(start),
             }
         }
         if go_on == GoOn::Yes && decided.records.is_empty() {
@@ -309,10 +306,10 @@ impl World for Surroundings<'_> {
 }
 
 /// The table rows that follow from where an execution stands now, and its head when it is over.
-fn index_changes(live: &mut Entity, entity: EntityId, now: Timestamp) -> (Vec<Change>, Option<Bytes>) {
+fn index_changes(live: &mut Entity, entity: EntityId) -> (Vec<Change>, Option<Bytes>) {
     let mut changes = Vec::new();
     let settled = live.execution().is_settled();
-    offer_changes(live, entity, now, &mut changes);
+    offer_changes(live, entity, &mut changes);
     if let Some(due) = live.timer_due.take() {
         changes.push(delete(Table::Timers, keys::timer(due, entity)));
     }
@@ -344,8 +341,8 @@ fn list_changes(live: &mut Entity, entity: EntityId, changes: &mut Vec<Change>) 
 }
 
 /// Rows of the activity queues: exactly the offers that stand.
-fn offer_changes(live: &mut Entity, entity: EntityId, now: Timestamp, changes: &mut Vec<Change>) {
-    let standing = standing_offers(live.execution());
+fn offer_changes(live: &mut Entity, entity: EntityId, changes: &mut Vec<Change>) {
+    let standing = standing_offers(live.execution(), entity);
     let gone: Vec<EventId> = live.offers.keys().filter(|scheduled| !standing.iter().any(|(standing, _)| standing == *scheduled)).copied().collect();
     for scheduled in gone {
         // The queue in memory forgets it when this is durable.
@@ -353,21 +350,24 @@ fn offer_changes(live: &mut Entity, entity: EntityId, now: Timestamp, changes: &
             changes.push(delete(Table::ActivityTasks, key.clone()));
         }
     }
-    for (scheduled, activity_arn) in standing {
+    for (scheduled, (activity_arn, key)) in standing {
         if !live.offers.contains_key(&scheduled) {
-            let key = keys::activity_task(&activity_arn, now, entity, scheduled);
             changes.push(put(Table::ActivityTasks, key.clone(), Bytes::new()));
             live.offers.insert(scheduled, (activity_arn, key));
         }
     }
 }
 
-pub(super) fn standing_offers(execution: &Execution) -> Vec<(EventId, String)> {
+/// The offers that stand, with their rows' keys.
+pub(super) fn standing_offers(execution: &Execution, entity: EntityId) -> Vec<(EventId, (String, Bytes))> {
     execution
         .outstanding()
         .into_iter()
         .filter_map(|effect| match effect {
-            Effect::Offer { scheduled, activity_arn, .. } => Some((scheduled, activity_arn)),
+            Effect::Offer { scheduled, scheduled_at, activity_arn, .. } => {
+                let key = keys::activity_task(&activity_arn, scheduled_at, entity, scheduled);
+                Some((scheduled, (activity_arn, key)))
+            }
             Effect::Call { .. } | Effect::Cancel { .. } => None,
         })
         .collect()

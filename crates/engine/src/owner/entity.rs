@@ -26,6 +26,8 @@ pub(crate) struct Entity {
     pub(crate) prefix: Arc<[u8]>,
     /// An append is in flight, or a decision is: commands wait. So whatever is folded here is durable when this is not set.
     pub(crate) busy: bool,
+    /// The append in flight is its last for now: it leaves memory when that is durable.
+    pub(crate) parking: bool,
     pub(crate) queue: VecDeque<Item>,
     /// Running calls, by scheduled event.
     pub(crate) calls: HashMap<EventId, AbortHandle>,
@@ -95,6 +97,7 @@ impl Entity {
             deleting,
             prefix,
             busy: false,
+            parking: false,
             queue: VecDeque::new(),
             calls: HashMap::new(),
             cancels: HashSet::new(),

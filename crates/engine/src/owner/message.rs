@@ -73,6 +73,8 @@ pub(crate) enum Answer {
     Delivered { entity: EntityId, scheduled: EventId },
     /// Bring this entity in: it was awake when the engine stopped, or its timer is due.
     Wake { entity: EntityId },
+    /// Say when nothing is being read.
+    WhenLoaded { done: oneshot::Sender<()> },
     /// Stop when nothing is in flight.
     Close { done: oneshot::Sender<()> },
 }

@@ -27,6 +27,7 @@ use skald_store::{EntityId, Epoch, PartitionId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+pub(crate) use park::wake_all;
 pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
 
 use crate::shared::Shared;
@@ -53,6 +54,8 @@ pub(crate) struct Owner {
     entities: HashMap<EntityId, Entity>,
     /// Names whose first append is in flight.
     starting: HashMap<Bytes, EntityId>,
+    /// Starts that waited for an earlier one of their name to be durable.
+    same_names: Vec<Box<Start>>,
     /// Entities being read, and what waits for them.
     loading: HashMap<EntityId, Vec<Item>>,
     /// Live entities by due time.
@@ -71,6 +74,7 @@ pub(crate) struct Owner {
     loads: JoinSet<(EntityId, Result<Option<Loaded>, String>)>,
     decisions: JoinSet<Decided>,
     housekeeping_at: Timestamp,
+    when_loaded: Vec<oneshot::Sender<()>>,
     closing: Option<oneshot::Sender<()>>,
 }
 
@@ -90,6 +94,7 @@ impl Owner {
             epochs,
             entities: HashMap::new(),
             starting: HashMap::new(),
+            same_names: Vec::new(),
             loading: HashMap::new(),
             timers: BTreeSet::new(),
             parked_due: BTreeMap::new(),
@@ -102,6 +107,7 @@ impl Owner {
             loads: JoinSet::new(),
             decisions: JoinSet::new(),
             housekeeping_at,
+            when_loaded: Vec::new(),
             closing: None,
         }
     }
@@ -139,12 +145,20 @@ impl Owner {
             for request in requests.drain(..) {
                 self.take_request(request).await;
             }
+            for start in std::mem::take(&mut self.same_names) {
+                self.start(start).await;
+            }
             self.shared.metrics.inbox_depth.store(receivers.requests.len() as u64, Ordering::Relaxed);
             self.fire_timers().await;
             self.decide_touched();
             self.decide_ready();
             self.keep_house().await;
             self.submit();
+            if self.loading.is_empty() {
+                for done in self.when_loaded.drain(..) {
+                    let _ = done.send(());
+                }
+            }
             if self.is_closed() {
                 if let Some(done) = self.closing.take() {
                     let _ = done.send(());
@@ -180,6 +194,7 @@ impl Owner {
                     self.load(entity);
                 }
             }
+            Answer::WhenLoaded { done } => self.when_loaded.push(done),
             Answer::Close { done } => self.closing = Some(done),
         }
     }

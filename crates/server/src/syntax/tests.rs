@@ -23,7 +23,9 @@ fn refusals_are_jacksons() {
     assert_eq!(refusal("[1 2]"), "Unexpected character ('2' (code 50)): was expecting comma to separate Array entries");
     assert_eq!(refusal("[1,]"), format!("Unexpected character (']' (code 93)): expected a valid value {values}"));
     assert_eq!(refusal("{\"a\": 1,}"), "Unexpected character ('}' (code 125)): was expecting double-quote to start field name");
+    assert_eq!(refusal("tru"), format!("Unrecognized token 'tru': was expecting {values}"));
     assert_eq!(refusal("{\"a\":"), "Unexpected end-of-input");
+    assert_eq!(refusal("{\"a\": 12"), "Unexpected end-of-input");
     assert_eq!(refusal("[1,\n{\"ä\": }]"), format!("Unexpected character ('}}' (code 125)): expected a valid value {values}"));
 }
 

@@ -1,0 +1,319 @@
+//! Acting: once records are durable, publish, reply, and do what is outstanding.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use skald_asl::Timestamp;
+use skald_integrations::{Call, Outcome};
+use skald_interpreter::{Effect, EventId, Identity};
+use skald_store::EntityId;
+use tokio::task::JoinError;
+
+use super::entity::{Entity, Item};
+use super::{Answer, Appended, Owner};
+use crate::live::{self, Summary};
+use crate::shared::{Shared, derived_uuid};
+
+/// The pause before a cancellation is tried again doubles from here …
+const CANCEL_PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// … to here …
+const CANCEL_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// … and ends here: a dead endpoint cannot keep executions open for ever. SOURCE: design, "What an ended execution still owes".
+const CANCEL_PATIENCE: Duration = Duration::from_secs(24 * 3_600);
+
+impl Owner {
+    pub(super) fn take_appended(&mut self, appended: Result<Appended, JoinError>) {
+        let Appended { entities, names, result } = match appended {
+            Ok(appended) => appended,
+            Err(error) => {
+                tracing::error!(%error, "an append was lost");
+                self.shared.broken.send_replace(Some("an append was lost".to_owned()));
+                return;
+            }
+        };
+        for name in names {
+            self.starting.remove(&name);
+        }
+        match result {
+            Ok(()) => {
+                for entity in entities {
+                    self.settle(entity);
+                }
+            }
+            Err(error) => {
+                self.shared.metrics.append_failures.fetch_add(1, Ordering::Relaxed);
+                self.drop_provisional(entities, &error);
+            }
+        }
+    }
+
+    /// What was folded is not known to be durable: it goes, and what the store has is read again.
+    fn drop_provisional(&mut self, entities: Vec<EntityId>, error: &skald_store::Error) {
+        tracing::error!(%error, executions = entities.len(), "an append failed");
+        match error {
+            skald_store::Error::Damaged(_) | skald_store::Error::Fenced => {
+                self.shared.broken.send_replace(Some(error.to_string()));
+            }
+            skald_store::Error::Conflict(_) | skald_store::Error::Full(_) | skald_store::Error::Unknown(_) => {}
+        }
+        for entity in entities {
+            let Some(mut live) = self.entities.remove(&entity) else { continue };
+            for waiting in live.waiting.drain(..) {
+                waiting.fail(error);
+            }
+            for (_, call) in live.calls.drain() {
+                call.abort();
+            }
+            self.forget_due(entity, live.due);
+            let queue = std::mem::take(&mut live.queue);
+            self.load(entity);
+            for item in queue {
+                self.enqueue(entity, item);
+            }
+        }
+    }
+
+    /// Everything folded into `entity` is durable.
+    pub(super) fn settle(&mut self, entity: EntityId) {
+        let now = self.shared.now();
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        live.busy = false;
+        if live.parking {
+            self.leave_memory(entity);
+        }
+        self.publish(entity);
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        for waiting in live.waiting.drain(..) {
+            waiting.answer();
+        }
+        self.act(entity, now);
+        self.answer_same_names(entity);
+        let Some(live) = self.entities.get(&entity) else { return };
+        if !live.queue.is_empty() {
+            self.touched.insert(entity);
+        } else if live.execution().position() == 0 {
+            // Nothing of it was ever written.
+            self.remove(entity);
+        } else if live.execution().is_settled() {
+            self.remove(entity);
+        } else if live.execution().is_ready() {
+            self.mark_ready(entity);
+        } else {
+            self.idle.insert((live.active_at, entity));
+        }
+    }
+
+    fn publish(&mut self, entity: EntityId) {
+        let Some(live) = self.entities.get(&entity) else { return };
+        let execution = live.execution();
+        if execution.position() == 0 {
+            return;
+        }
+        let before = self.shared.live.get(entity);
+        let status = live::status_of(execution.status());
+        let changed = before.as_ref().is_none_or(|before| before.shown_status() != status);
+        if changed && execution.is_closed() {
+            let arn = execution.identity().map(|identity| identity.machine_arn.clone()).unwrap_or_default();
+            self.shared.metrics.count_ended(&arn, status.as_str());
+        }
+        if execution.is_settled() {
+            // Its rows are in the store's tables.
+            if before.is_some() {
+                self.shared.live.withdraw(entity);
+            }
+        } else if changed && let Some(summary) = Summary::of(entity, execution, &live.prefix) {
+            self.shared.live.publish(summary);
+        }
+        self.shared.metrics.live_executions.store(self.shared.live.count() as u64, Ordering::Relaxed);
+    }
+
+    /// Starts what is outstanding and not running, ends what runs and is not outstanding, and sets the timer.
+    fn act(&mut self, entity: EntityId, now: Timestamp) {
+        let stopping = self.shared.is_stopping();
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        let Some(identity) = live.execution().identity().cloned() else { return };
+        let outstanding = live.execution().outstanding();
+        live.calls.retain(|scheduled, call| {
+            let wanted = outstanding.iter().any(|effect| effect.scheduled() == *scheduled);
+            if !wanted {
+                call.abort();
+            }
+            wanted
+        });
+        for effect in &outstanding {
+            match effect {
+                Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(scheduled) => {}
+                Effect::Call { scheduled, .. } => {
+                    let call = call_of(effect, &identity);
+                    let running = begin_call(Arc::clone(&self.shared), self.answers.clone(), entity, *scheduled, call);
+                    live.calls.insert(*scheduled, running);
+                }
+                Effect::Cancel { .. } if stopping => {}
+                Effect::Cancel { scheduled, submitted, .. } => {
+                    if live.cancels.insert(*scheduled) {
+                        let call = call_of(effect, &identity);
+                        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
+                        tokio::spawn(cancel(shared, answers, entity, *scheduled, call, submitted.clone()));
+                    }
+                }
+                Effect::Offer { scheduled, .. } => {
+                    if let Some((arn, key)) = live.offers.get(scheduled) {
+                        self.shared.queues.offer(arn, key.clone());
+                    }
+                }
+            }
+        }
+        withdraw_offers(&self.shared, live, &outstanding);
+        self.set_timer(entity, now);
+    }
+
+    /// Registers the first instant at which something happens by itself.
+    fn set_timer(&mut self, entity: EntityId, now: Timestamp) {
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        let beating = live.execution().heartbeats();
+        live.heartbeats.retain(|scheduled, _| beating.iter().any(|(beats, _)| beats == scheduled));
+        let mut due = live.execution().next_due();
+        for (scheduled, interval_ms) in beating {
+            let seen = *live.heartbeats.entry(scheduled).or_insert(now);
+            let missed = seen.plus_millis(interval_ms);
+            due = Some(due.map_or(missed, |due| due.min(missed)));
+        }
+        if live.due != due {
+            let before = std::mem::replace(&mut live.due, due);
+            self.forget_due(entity, before);
+            if let Some(due) = due {
+                self.timers.insert((due, entity));
+            }
+        }
+    }
+
+    pub(super) fn forget_due(&mut self, entity: EntityId, due: Option<Timestamp>) {
+        if let Some(due) = due {
+            self.timers.remove(&(due, entity));
+        }
+    }
+
+    /// Lets an entity go: its journal has everything.
+    pub(super) fn remove(&mut self, entity: EntityId) {
+        if let Some(live) = self.entities.remove(&entity) {
+            self.forget_due(entity, live.due);
+            self.idle.remove(&(live.active_at, entity));
+        }
+    }
+
+    /// Starts of the same name that waited for this one to be durable.
+    fn answer_same_names(&mut self, entity: EntityId) {
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        if !live.queue.iter().any(|item| matches!(item, Item::SameName(_))) {
+            return;
+        }
+        let (same, others): (VecDeque<Item>, VecDeque<Item>) =
+            std::mem::take(&mut live.queue).into_iter().partition(|item| matches!(item, Item::SameName(_)));
+        live.queue = others;
+        self.same_names.extend(same.into_iter().filter_map(|item| match item {
+            Item::SameName(start) => Some(start),
+            Item::Command(_) | Item::Question(..) => None,
+        }));
+    }
+}
+
+/// Tasks whose worker has not been heard of for too long.
+pub(super) fn missed_heartbeats(live: &Entity, now: Timestamp) -> Vec<EventId> {
+    let missed = |(scheduled, interval_ms): (EventId, u64)| {
+        let seen = live.heartbeats.get(&scheduled)?;
+        (seen.plus_millis(interval_ms) <= now).then_some(scheduled)
+    };
+    live.execution().heartbeats().into_iter().filter_map(missed).collect()
+}
+
+/// Offers that no longer stand leave the queue in memory; their rows went with the records.
+fn withdraw_offers(shared: &Shared, live: &mut Entity, outstanding: &[Effect]) {
+    live.offers.retain(|scheduled, (arn, key)| {
+        let stands = outstanding.iter().any(|effect| matches!(effect, Effect::Offer { .. }) && effect.scheduled() == *scheduled);
+        if !stands {
+            shared.queues.withdraw(arn, key);
+        }
+        stands
+    });
+}
+
+fn call_of(effect: &Effect, identity: &Identity) -> Call {
+    let (scheduled, state, resource, parameters, credentials) = match effect {
+        Effect::Call { scheduled, state, resource, parameters, credentials_role_arn } => {
+            (*scheduled, state.to_string(), resource.clone(), parameters.clone(), credentials_role_arn.clone())
+        }
+        Effect::Cancel { scheduled, resource, submitted } => (*scheduled, String::new(), resource.clone(), submitted.clone(), None),
+        Effect::Offer { .. } => unreachable!("an activity is polled, never called"),
+    };
+    Call {
+        execution_arn: identity.execution_arn.clone(),
+        scheduled_event: scheduled,
+        request_id: derived_uuid(&[identity.execution_arn.as_bytes(), &scheduled.to_be_bytes()]),
+        state_name: state,
+        resource,
+        parameters,
+        account: identity.origin.account.clone(),
+        region: identity.origin.region.clone(),
+        role_arn: identity.origin.role_arn.clone(),
+        credentials_role_arn: credentials,
+    }
+}
+
+fn begin_call(
+    shared: Arc<Shared>, answers: tokio::sync::mpsc::UnboundedSender<Answer>, entity: EntityId, scheduled: EventId, call: Call,
+) -> tokio::task::AbortHandle {
+    let running = Running::begin(Arc::clone(&shared), entity);
+    let task = tokio::spawn(async move {
+        let began = tokio::time::Instant::now();
+        let outcome = shared.perform.perform(call).await;
+        shared.metrics.task_seconds.observe(began.elapsed());
+        match outcome {
+            Outcome::GaveUp => {}
+            Outcome::Succeeded { .. } | Outcome::Failed { .. } => drop(answers.send(Answer::Called { entity, scheduled, outcome })),
+        }
+        drop(running);
+    });
+    task.abort_handle()
+}
+
+/// Counts a call for as long as it lives, however it ends.
+struct Running {
+    shared: Arc<Shared>,
+    entity: EntityId,
+}
+
+impl Running {
+    fn begin(shared: Arc<Shared>, entity: EntityId) -> Self {
+        shared.calls.begin(entity);
+        shared.metrics.calls_running.fetch_add(1, Ordering::Relaxed);
+        Self { shared, entity }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.metrics.calls_running.fetch_sub(1, Ordering::Relaxed);
+        self.shared.calls.end(self.entity);
+    }
+}
+
+/// Cancels, with growing pauses, until it is done or too late.
+async fn cancel(
+    shared: Arc<Shared>, answers: tokio::sync::mpsc::UnboundedSender<Answer>, entity: EntityId, scheduled: EventId, call: Call,
+    submitted: skald_query::Payload,
+) {
+    let began = tokio::time::Instant::now();
+    let mut pause = CANCEL_PAUSE_FIRST;
+    while let Err(reason) = shared.perform.cancel(call.clone(), submitted.clone()).await {
+        if began.elapsed() >= CANCEL_PATIENCE {
+            tracing::error!(execution = call.execution_arn, scheduled, reason, "a job could not be cancelled for a day: given up");
+            shared.metrics.cancels_given_up.fetch_add(1, Ordering::Relaxed);
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(CANCEL_PAUSE_MAX);
+    }
+    let _ = answers.send(Answer::Cancelled { entity, scheduled });
+}

@@ -1,0 +1,171 @@
+//! Parking: what waits leaves memory, and comes back when it is due or asked for. And the store's checkpoint pressure.
+
+use std::sync::Arc;
+
+use skald_asl::Timestamp;
+use skald_store::{Direction, EntityId, Table};
+
+use super::decide::{delete, put};
+use super::{Answer, Owner};
+use crate::execution::ExecutionStatus;
+use crate::keys::{self, ListKind};
+
+/// How often an owner looks for what may be parked and for checkpoint pressure.
+const HOUSEKEEPING_MS: u64 = 1_000;
+/// Entities parked, or checkpointed, in one go.
+const PARKED_AT_ONCE_MAX: usize = 256;
+/// Parked timers read at once.
+const TIMERS_AT_ONCE_MAX: usize = 1_000;
+
+impl Owner {
+    /// Reads, once, when each partition's first parked timer is due.
+    pub(super) async fn find_parked_timers(&mut self) {
+        let partitions: Vec<_> = self.epochs.keys().copied().collect();
+        for partition in partitions {
+            let (from, to) = keys::timer_range(partition, None);
+            match self.shared.store.scan(Table::Timers, &from, &to, Direction::Forward, 1).await {
+                Ok(rows) => {
+                    if let Some((due, _)) = rows.first().and_then(|(key, _)| keys::parse_timer(key)) {
+                        self.parked_due.insert(partition, due);
+                    }
+                }
+                Err(error) => tracing::error!(%error, "the timers of parked executions cannot be read"),
+            }
+        }
+    }
+
+    /// Brings in parked entities whose time has come.
+    pub(super) async fn wake_due(&mut self, now: Timestamp) {
+        let due: Vec<_> = self.parked_due.iter().filter(|(_, due)| **due <= now).map(|(partition, _)| *partition).collect();
+        for partition in due {
+            self.parked_due.remove(&partition);
+            let (from, to) = keys::timer_range(partition, None);
+            let rows = match self.shared.store.scan(Table::Timers, &from, &to, Direction::Forward, TIMERS_AT_ONCE_MAX).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    tracing::error!(%error, "the timers of parked executions cannot be read");
+                    continue;
+                }
+            };
+            for (due, entity) in rows.iter().filter_map(|(key, _)| keys::parse_timer(key)) {
+                if due > now {
+                    self.parked_due.insert(partition, due);
+                    break;
+                }
+                // A live one's row goes with its next record.
+                if !self.entities.contains_key(&entity) {
+                    self.load(entity);
+                }
+            }
+            if rows.len() == TIMERS_AT_ONCE_MAX && !self.parked_due.contains_key(&partition) {
+                self.parked_due.insert(partition, now.plus_millis(HOUSEKEEPING_MS));
+            }
+        }
+    }
+
+    /// Parks what has been idle, and checkpoints what pins the store's log.
+    pub(super) async fn keep_house(&mut self) {
+        let now = self.shared.now();
+        if self.housekeeping_at > now {
+            return;
+        }
+        self.housekeeping_at = now.plus_millis(HOUSEKEEPING_MS);
+        self.park_idle(now);
+        self.checkpoint();
+    }
+
+    fn park_idle(&mut self, now: Timestamp) {
+        let park_after_ms = u64::try_from(self.shared.options.park_after.as_millis()).unwrap_or(u64::MAX);
+        for _ in 0..PARKED_AT_ONCE_MAX {
+            let Some((since, entity)) = self.idle.first().copied() else { return };
+            if since.plus_millis(park_after_ms) > now {
+                return;
+            }
+            self.idle.pop_first();
+            // It did something since, and has a newer place in the line.
+            let Some(live) = self.entities.get(&entity).filter(|live| live.active_at == since) else { continue };
+            let due_soon = live.due.is_some_and(|due| due <= now.plus_millis(park_after_ms));
+            if live.is_idle() && !due_soon {
+                self.park(entity);
+            }
+        }
+    }
+
+    /// Writes the head and the rows that find it again. It leaves memory when they are durable.
+    fn park(&mut self, entity: EntityId) {
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        let position = live.execution().position();
+        let due = live.execution().next_due();
+        let mut changes = Vec::new();
+        let envelope = live.envelope(due, true);
+        if !live.listed {
+            for kind in [ListKind::All, ListKind::Status(ExecutionStatus::Running)] {
+                changes.push(put(Table::Lists, keys::list(&live.prefix, kind, envelope.started_at, entity), envelope.encode()));
+            }
+        }
+        if let Some(before) = live.timer_due.filter(|before| Some(*before) != due) {
+            changes.push(delete(Table::Timers, keys::timer(before, entity)));
+        }
+        if let Some(due) = due {
+            changes.push(put(Table::Timers, keys::timer(due, entity), bytes::Bytes::new()));
+        }
+        changes.push(delete(Table::Awake, keys::awake(entity)));
+        live.busy = true;
+        live.parking = true;
+        live.listed = true;
+        live.timer_due = due;
+        live.awake = false;
+        self.append_head(entity, position, envelope.encode(), changes);
+    }
+
+    /// The head of a parked entity is durable: it goes, unless something came for it meanwhile.
+    pub(super) fn leave_memory(&mut self, entity: EntityId) {
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        live.parking = false;
+        if !live.queue.is_empty() {
+            return;
+        }
+        if let Some(due) = live.timer_due {
+            let first = self.parked_due.entry(entity.partition()).or_insert(due);
+            *first = due.min(*first);
+        }
+        self.shared.live.withdraw(entity);
+        self.remove(entity);
+    }
+
+    /// New heads for entities that hold back the dropping of the log.
+    fn checkpoint(&mut self) {
+        for entity in self.shared.store.pinned(PARKED_AT_ONCE_MAX) {
+            let Some(live) = self.entities.get_mut(&entity).filter(|live| !live.busy) else {
+                // Settled ones have heads; one that is nowhere is brought in, and gets its head next time.
+                let mine = self.epochs.contains_key(&entity.partition());
+                if mine && !self.entities.contains_key(&entity) {
+                    self.load(entity);
+                }
+                continue;
+            };
+            let position = live.execution().position();
+            let head = live.envelope(live.timer_due, live.listed).encode();
+            live.busy = true;
+            self.append_head(entity, position, head, Vec::new());
+        }
+    }
+}
+
+/// Tells the owners which entities were awake when the engine stopped.
+pub(crate) async fn wake_all(shared: &Arc<crate::shared::Shared>) -> Result<(), skald_store::Error> {
+    let mut from = Vec::new();
+    let to = [0xFF; 17];
+    loop {
+        let rows = shared.store.scan(Table::Awake, &from, &to, Direction::Forward, TIMERS_AT_ONCE_MAX).await?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        from = last.to_vec();
+        from.push(0);
+        for (key, _) in &rows {
+            if let Ok(bytes) = <[u8; 16]>::try_from(key.as_ref()) {
+                let entity = EntityId::from_bytes(bytes);
+                let _ = shared.inbox(entity.partition()).answers.send(Answer::Wake { entity });
+            }
+        }
+    }
+}
