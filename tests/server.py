@@ -47,7 +47,7 @@ class Server:
         command = [BINARY, "server", "--listen", "127.0.0.1:0", "--config", str(self.config), "--log-format", "json"]
         command += ["--memory"] if self.memory else ["--data", str(self.data)]
         environment = {**os.environ, "SECRET_OF_THE_SERVER": "not for functions", "AWS_SECRET_ACCESS_KEY": "server-secret"}
-        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"):
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA", "AWS_REGION"):
             environment.pop(name, None)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)

@@ -1,5 +1,7 @@
 //! Structured logs on stderr; what they hold is filtered by `SKALD_LOG`.
 
+use std::io::IsTerminal;
+
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
@@ -16,7 +18,8 @@ pub(crate) fn start(format: Format) -> anyhow::Result<()> {
         Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| anyhow::anyhow!("SKALD_LOG = {filter:?}: {error}"))?,
         Err(_) => EnvFilter::new("info"),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);
     match format {
         Format::Text => builder.init(),
         Format::Json => builder.json().init(),

@@ -16,7 +16,7 @@ use skald_store::memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{self, Configuration};
+use crate::configuration::{self, Configuration, Loaded};
 use crate::{logs, open_files};
 
 /// Step Functions Local's port.
@@ -67,9 +67,9 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     // From here on a signal is ours: it ends the server in order, also while it starts.
     let mut signals = Signals::new().context("signals cannot be awaited")?;
     let region = loaded.configuration.server.region.clone().or_else(|| variable("AWS_REGION"));
-    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    let region = region.or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
     let config = server_config(&arguments, &loaded.configuration, region.clone());
-    let store = open_store(&arguments, &loaded.configuration).await?;
+    let store = open_store(&arguments, &loaded)?;
     let integrations = Integrations::new(IntegrationsConfig {
         functions: loaded.configuration.lambda,
         base_folder: loaded.folder,
@@ -129,11 +129,13 @@ fn server_config(arguments: &Arguments, configuration: &Configuration, region: S
     }
 }
 
-async fn open_store(arguments: &Arguments, configuration: &Configuration) -> anyhow::Result<Arc<dyn Store>> {
+fn open_store(arguments: &Arguments, loaded: &Loaded) -> anyhow::Result<Arc<dyn Store>> {
     if arguments.memory {
         return Ok(Arc::new(MemoryStore::new()));
     }
-    let folder = arguments.data.clone().or_else(|| configuration.server.data.clone()).unwrap_or_else(|| DATA.into());
+    // A path in the file begins at the file, as those of functions do.
+    let configured = loaded.configuration.server.data.as_ref().map(|data| loaded.folder.join(data));
+    let folder = arguments.data.clone().or(configured).unwrap_or_else(|| DATA.into());
     let store = EmbeddedStore::open(&folder, skald_store::embedded::Options::default())
         .with_context(|| format!("the store in {}", folder.display()))?;
     Ok(Arc::new(store))

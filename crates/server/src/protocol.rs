@@ -150,8 +150,10 @@ pub(crate) fn new_uuid() -> String {
     getrandom::fill(&mut bytes).expect("the operating system has randomness");
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+    let number = u128::from_be_bytes(bytes);
+    let part = |shift: u32, bits: u32| (number >> shift) & ((1 << bits) - 1);
+    let (first, second, third, fourth, last) = (part(96, 32), part(80, 16), part(64, 16), part(48, 16), part(0, 48));
+    format!("{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{last:012x}")
 }
 
 #[cfg(test)]

@@ -220,6 +220,8 @@ async fn a_worker_polls_and_answers() {
     let started = harness.done("StartExecution", json!({ "stateMachineArn": machine, "input": "{\"a\": 1}" })).await;
     let task = polled(&harness, &activity).await;
     assert_eq!(task["input"], "{\"a\": 1}");
+    // It reached its worker: nobody else gets it.
+    assert_eq!(harness.done("GetActivityTask", json!({ "activityArn": activity })).await, json!({ "taskToken": null }));
     let token = &task["taskToken"];
     assert_eq!(harness.done("SendTaskHeartbeat", json!({ "taskToken": token })).await, json!({}));
     let bad = harness.call("SendTaskSuccess", json!({ "taskToken": token, "output": "nonsense" })).await;
