@@ -26,9 +26,7 @@ impl FunctionReference {
     pub fn parse(text: &str) -> Result<Self, FunctionReferenceError> {
         let parts: Vec<&str> = text.split(':').collect();
         let read = match parts.as_slice() {
-            ["arn", partition, "lambda", region, account, "function", name] => {
-                Self::new(name, None).within(partition, region, account)
-            }
+            ["arn", partition, "lambda", region, account, "function", name] => Self::new(name, None).within(partition, region, account),
             ["arn", partition, "lambda", region, account, "function", name, qualifier] => {
                 Self::new(name, Some(qualifier)).within(partition, region, account)
             }
@@ -40,11 +38,7 @@ impl FunctionReference {
             _ => return Err(FunctionReferenceError { text: text.to_owned() }),
         };
         let names = [Some(read.name.as_str()), read.qualifier.as_deref()];
-        if names.into_iter().flatten().all(is_segment) {
-            Ok(read)
-        } else {
-            Err(FunctionReferenceError { text: text.to_owned() })
-        }
+        if names.into_iter().flatten().all(is_segment) { Ok(read) } else { Err(FunctionReferenceError { text: text.to_owned() }) }
     }
 
     /// The full ARN, with what the reference leaves open (or fills with something that is no account or region) taken
@@ -63,13 +57,7 @@ impl FunctionReference {
     }
 
     fn new(name: &str, qualifier: Option<&str>) -> Self {
-        Self {
-            name: name.to_owned(),
-            qualifier: qualifier.map(str::to_owned),
-            partition: None,
-            region: None,
-            account: None,
-        }
+        Self { name: name.to_owned(), qualifier: qualifier.map(str::to_owned), partition: None, region: None, account: None }
     }
 
     fn of(mut self, account: &str) -> Self {

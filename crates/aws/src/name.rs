@@ -34,9 +34,7 @@ pub fn check(name: &str) -> Result<(), NameError> {
 /// Whether `text` can be an alias: letters, digits, `-`, `_` and `.`, not digits alone (those are versions), at most 80.
 pub fn is_alias(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=NAME_LENGTH_MAX).contains(&text.len())
-        && text.bytes().all(allowed)
-        && text.bytes().any(|byte| !byte.is_ascii_digit())
+    (1..=NAME_LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed) && text.bytes().any(|byte| !byte.is_ascii_digit())
 }
 
 fn is_forbidden(character: char) -> bool {

@@ -16,7 +16,7 @@ pub(crate) enum Format {
 pub(crate) fn start(format: Format) -> anyhow::Result<()> {
     let filter = match std::env::var("SKALD_LOG") {
         Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| anyhow::anyhow!("SKALD_LOG = {filter:?}: {error}"))?,
-        Err(_) => EnvFilter::new("info"),
+        Err(_) => EnvFilter::new("info,lsm_tree=warn"),
     };
     let is_terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);

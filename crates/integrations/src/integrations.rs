@@ -28,15 +28,12 @@ impl Perform for Integrations {
         match &call.resource {
             Resource::Lambda { arn } => self.lambda.call_function(arn, &call).await,
             Resource::Service { service, action, pattern } => match (service.as_str(), action.as_str(), pattern) {
-                ("lambda", "invoke", Pattern::RequestResponse | Pattern::WaitForTaskToken) => {
-                    self.lambda.call_invoke(&call).await
-                }
+                ("lambda", "invoke", Pattern::RequestResponse | Pattern::WaitForTaskToken) => self.lambda.call_invoke(&call).await,
                 (_, _, pattern) => not_supported_yet(service, action, *pattern),
             },
-            Resource::Activity { arn } => Outcome::Failed {
-                error: "States.Runtime".to_owned(),
-                cause: format!("the activity {arn} is polled for, not called"),
-            },
+            Resource::Activity { arn } => {
+                Outcome::Failed { error: "States.Runtime".to_owned(), cause: format!("the activity {arn} is polled for, not called") }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use skald_asl::definition::{StateKind, Transition};
 use skald_asl::{Definition, StateId, Timestamp};
+use skald_query::payload::PAYLOAD_DEPTH_MAX;
 use skald_query::{Budget, Payload};
 
 use crate::command::{Command, TaskAnswer};
@@ -222,6 +223,10 @@ impl Slice<'_, '_, '_> {
         let name = Arc::clone(&visit.state);
         if output.byte_count() > PAYLOAD_BYTES_MAX {
             return Err(Halt::Failed(Failure::data_limit(&name)));
+        }
+        if output.is_too_deep() {
+            let reason = format!("The output nests deeper than {PAYLOAD_DEPTH_MAX} levels");
+            return Err(Halt::Failed(self.scope(frame).runtime(&reason)));
         }
         let next = match transition {
             Transition::Next(next) => Some(Arc::clone(&self.definition.state(next).name)),

@@ -94,7 +94,7 @@ mod tests {
             (retrier(0, 2.0, None), 5, 0),
             // Growth without end: the cap holds, zero stays zero, and without a cap the number stops at its end.
             (retrier(1, 2.0, Some(31_622_400)), 90_000_000, 31_622_400_000),
-            (retrier(0, f64::MAX, None), 90_000_000, 0),
+            (retrier(0, f64::MAX, Some(60)), 90_000_000, 0),
             (retrier(99_999_999, f64::MAX, None), 90_000_000, u64::MAX),
         ];
         for (retrier, attempt, expected) in cases {
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(delay_ms(&jittered(None), 1, 0.25), Ok(2_000));
         assert_eq!(delay_ms(&jittered(Some(6)), 1, 0.5), Ok(3_000));
         let endless = Retrier { jitter: Jitter::Full, ..retrier(4, f64::MAX, None) };
-        assert_eq!(delay_ms(&endless, 9, 0.0), Ok(0), "an endless delay is still scaled");
+        assert_eq!(delay_ms(&endless, 9, 0.5), Ok(1 << 63), "an endless delay is still scaled");
     }
 
     fn failure(error: Option<&str>, kind: FailureKind) -> Failure {

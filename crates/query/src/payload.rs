@@ -79,6 +79,12 @@ impl Payload {
         self.shared.tree.get_or_init(|| tree(&self.shared.text).unwrap_or(Value::Null))
     }
 
+    /// Whether it nests deeper than [`PAYLOAD_DEPTH_MAX`], as only what was computed can.
+    pub fn is_too_deep(&self) -> bool {
+        // Each level takes two bytes.
+        self.byte_count() > 2 * PAYLOAD_DEPTH_MAX && check_depth(self.text()).is_err()
+    }
+
     /// Whether both are the same allocation: equal without looking.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)

@@ -9,11 +9,7 @@ fn every_form_leads_to_the_name() {
         ("function:createOrder", None, "arn:aws:lambda:eu-west-1:123456789012:function:createOrder"),
         ("210987654321:function:createOrder", None, "arn:aws:lambda:eu-west-1:210987654321:function:createOrder"),
         ("210987654321:function:createOrder:3", Some("3"), "arn:aws:lambda:eu-west-1:210987654321:function:createOrder:3"),
-        (
-            "arn:aws:lambda:us-east-1:210987654321:function:createOrder",
-            None,
-            "arn:aws:lambda:us-east-1:210987654321:function:createOrder",
-        ),
+        ("arn:aws:lambda:us-east-1:210987654321:function:createOrder", None, "arn:aws:lambda:us-east-1:210987654321:function:createOrder"),
         (
             "arn:aws-us-gov:lambda:us-gov-east-1:210987654321:function:createOrder:prod",
             Some("prod"),

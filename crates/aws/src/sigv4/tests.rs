@@ -13,12 +13,8 @@ fn signatures_are_those_of_botocore() {
             secret_access_key: text(&data["secret_access_key"]),
             session_token: vector["session_token"].as_str().map(str::to_owned),
         };
-        let headers: Vec<(String, String)> = vector["headers"]
-            .as_object()
-            .expect("an object")
-            .iter()
-            .map(|(name, value)| (name.clone(), text(value)))
-            .collect();
+        let headers: Vec<(String, String)> =
+            vector["headers"].as_object().expect("an object").iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (method, path, query) = (text(&vector["method"]), text(&vector["path"]), text(&vector["query"]));
         let (service, region) = (text(&vector["service"]), text(&vector["region"]));
@@ -29,11 +25,7 @@ fn signatures_are_those_of_botocore() {
             headers: &headers,
             body: vector["body"].as_str().expect("a body").as_bytes(),
         };
-        let scope = Scope {
-            service: &service,
-            region: &region,
-            at_seconds: vector["at_seconds"].as_u64().expect("an instant"),
-        };
+        let scope = Scope { service: &service, region: &region, at_seconds: vector["at_seconds"].as_u64().expect("an instant") };
         let added = sign(&request, &scope, &credentials);
         let added = |name: &str| added.iter().find(|(added, _)| *added == name).map(|(_, value)| value.as_str());
         assert_eq!(added("x-amz-date"), vector["x_amz_date"].as_str(), "{}", vector["title"]);
@@ -49,10 +41,7 @@ fn percent_encoding_leaves_only_unreserved_characters() {
 
 #[test]
 fn secrets_stay_out_of_debug_output() {
-    let credentials = Credentials {
-        access_key_id: "AKID".to_owned(),
-        secret_access_key: "hidden".to_owned(),
-        session_token: Some("hidden".to_owned()),
-    };
+    let credentials =
+        Credentials { access_key_id: "AKID".to_owned(), secret_access_key: "hidden".to_owned(), session_token: Some("hidden".to_owned()) };
     assert!(!format!("{credentials:?}").contains("hidden"));
 }

@@ -9,10 +9,11 @@ use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Reco
 use skald_query::Budget;
 use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table};
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 use super::entity::{Entity, Item, Waiting};
 use super::message::{Question, Reply};
-use super::{Appended, Owner, ROUND_SLICES_MAX};
+use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, SLICES_PAUSE_FACTOR};
 use crate::keys::{self, ListKind};
 use crate::shared::Shared;
 use crate::token::Token;
@@ -73,15 +74,23 @@ impl Owner {
         }
     }
 
-    /// Goes on with a few of the executions whose slice ended.
+    /// Goes on with executions whose slice ended, for a while.
     pub(super) fn decide_ready(&mut self) {
-        for _ in 0..ROUND_SLICES_MAX {
-            let Some(entity) = self.ready.pop_front() else { return };
+        let began = Instant::now();
+        if self.ready_at > began {
+            return;
+        }
+        while let Some(entity) = self.ready.pop_front() {
             self.queued_ready.remove(&entity);
             if self.entities.get(&entity).is_some_and(|live| !live.busy && live.execution().is_ready()) {
                 self.decide_as(entity, GoOn::Yes);
             }
+            if began.elapsed() >= ROUND_SLICES_TIME_MAX {
+                break;
+            }
         }
+        let ended = Instant::now();
+        self.ready_at = ended + (ended - began) * SLICES_PAUSE_FACTOR;
     }
 
     pub(super) fn decide(&mut self, entity: EntityId) {

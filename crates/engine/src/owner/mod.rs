@@ -26,6 +26,7 @@ use skald_integrations::Outcome;
 use skald_store::{EntityId, Epoch, PartitionId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub(crate) use park::wake_all;
 pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
@@ -37,8 +38,10 @@ use load::Loaded;
 
 /// Messages taken before what they caused is appended.
 const ROUND_MESSAGES_MAX: usize = 512;
-/// Slices of long-running executions in one round: between them everyone else has a turn.
-const ROUND_SLICES_MAX: usize = 4;
+/// How long one round goes on with executions whose slice ended …
+const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
+/// … and how many times as long they pause then: endless loops leave the owner, and its core, to everyone else.
+const SLICES_PAUSE_FACTOR: u32 = 2;
 
 /// An owner's side of its channels.
 pub(crate) struct Receivers {
@@ -67,6 +70,8 @@ pub(crate) struct Owner {
     /// Entities whose slice ended, in turn.
     ready: VecDeque<EntityId>,
     queued_ready: HashSet<EntityId>,
+    /// When they may go on.
+    ready_at: Instant,
     /// Idle entities by the time at which they may be parked.
     idle: BTreeSet<(Timestamp, EntityId)>,
     batches: BTreeMap<PartitionId, decide::Building>,
@@ -101,6 +106,7 @@ impl Owner {
             touched: BTreeSet::new(),
             ready: VecDeque::new(),
             queued_ready: HashSet::new(),
+            ready_at: Instant::now(),
             idle: BTreeSet::new(),
             batches: BTreeMap::new(),
             appends: JoinSet::new(),
@@ -119,7 +125,7 @@ impl Owner {
         let mut answers = Vec::with_capacity(ROUND_MESSAGES_MAX);
         loop {
             let nap = self.nap();
-            let more = !self.ready.is_empty();
+            let more = !self.ready.is_empty() && self.ready_at <= Instant::now();
             // What is durable comes first: it lets waiting commands go on.
             tokio::select! {
                 biased;
@@ -244,7 +250,8 @@ impl Owner {
         let first = [self.timers.first().map(|(due, _)| *due), self.parked_due.values().min().copied(), Some(self.housekeeping_at)];
         let due = first.into_iter().flatten().min().unwrap_or(now);
         let millis = u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0);
-        Duration::from_millis(millis).min(self.shared.options.nap_max)
+        let nap = Duration::from_millis(millis).min(self.shared.options.nap_max);
+        if self.ready.is_empty() { nap } else { nap.min(self.ready_at.saturating_duration_since(Instant::now())) }
     }
 
     /// Live entities that are due, and parked ones.

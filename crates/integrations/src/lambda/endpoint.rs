@@ -137,18 +137,14 @@ impl Endpoint {
             InvocationType::DryRun => "DryRun",
         };
         let context = request.client_context.as_ref().map(|text| STANDARD.encode(text));
-        let mut headers = vec![
-            ("host", self.authority.as_str()),
-            ("content-type", "application/json"),
-            ("x-amz-invocation-type", invocation_type),
-        ];
+        let mut headers =
+            vec![("host", self.authority.as_str()), ("content-type", "application/json"), ("x-amz-invocation-type", invocation_type)];
         if let Some(context) = &context {
             headers.push(("x-amz-client-context", context));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let scope = Scope { service: "lambda", region: &self.region, at_seconds: now };
-        let unsigned =
-            sigv4::Request { method: "POST", path: &path, query: &query, headers: &headers, body: &request.event };
+        let unsigned = sigv4::Request { method: "POST", path: &path, query: &query, headers: &headers, body: &request.event };
         let signature = sigv4::sign(&unsigned, &scope, credentials);
 
         let separator = if query.is_empty() { "" } else { "?" };
@@ -196,10 +192,8 @@ fn interpret(status: u16, headers: &HeaderMap, body: Bytes, request: &InvokeRequ
         InvocationType::RequestResponse => body,
         InvocationType::Event | InvocationType::DryRun => Bytes::new(),
     };
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (spelled(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect();
+    let headers =
+        headers.iter().map(|(name, value)| (spelled(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
     Invoked::Replied(Reply { status, executed_version, headers, request_id, payload })
 }
 
@@ -240,9 +234,7 @@ fn reasons(error: &dyn std::error::Error) -> String {
 
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn made_up_credentials() -> Credentials {

@@ -70,9 +70,7 @@ pub fn unknown(payload: &str) -> Outcome {
     let shown = clipped(payload);
     Outcome::Failed {
         error: "Lambda.Unknown".to_owned(),
-        cause: format!(
-            "The cause could not be determined because Lambda did not return an error type. Returned payload: {shown}"
-        ),
+        cause: format!("The cause could not be determined because Lambda did not return an error type. Returned payload: {shown}"),
     }
 }
 
@@ -82,9 +80,7 @@ pub fn of_service(status: u16, code: &str, message: &str, request_id: &str) -> O
         _ if MODELLED.contains(&code) => format!("Lambda.{code}"),
         _ => "Lambda.AWSLambdaException".to_owned(),
     };
-    let cause = format!(
-        "{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; Request ID: {request_id}; Proxy: null)"
-    );
+    let cause = format!("{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; Request ID: {request_id}; Proxy: null)");
     Outcome::Failed { error, cause }
 }
 

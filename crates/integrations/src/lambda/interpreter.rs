@@ -55,11 +55,7 @@ impl Python {
         let fits = |python: &Self| version == "3" || python.version == version;
         candidates.iter().filter_map(|candidate| Self::probe(candidate)).find(fits).ok_or_else(|| {
             let looked_for: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
-            ConfigError::Interpreter {
-                function: name.to_owned(),
-                runtime: runtime.clone(),
-                looked_for: looked_for.join(", "),
-            }
+            ConfigError::Interpreter { function: name.to_owned(), runtime: runtime.clone(), looked_for: looked_for.join(", ") }
         })
     }
 

@@ -65,8 +65,7 @@ impl InvokeRequest {
     /// # Errors
     /// [`ParametersError`], for the first member that is wrong.
     pub fn read(parameters: &str) -> Result<Self, ParametersError> {
-        let members: BTreeMap<String, &RawValue> =
-            serde_json::from_str(parameters).map_err(|_| ParametersError::Format("Parameters"))?;
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(parameters).map_err(|_| ParametersError::Format("Parameters"))?;
         if let Some(name) = members.keys().find(|name| !FIELDS.contains(&name.as_str())) {
             return Err(ParametersError::Unsupported(name.clone()));
         }
@@ -126,8 +125,7 @@ impl Reply {
             ("X-Amzn-Trace-Id", Some(format!("{root};Sampled=0"))),
             ("Content-Type", Some("application/json".to_owned())),
         ];
-        let headers =
-            pairs.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect();
+        let headers = pairs.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect();
         Self { status, executed_version, headers, request_id: request_id.to_owned(), payload }
     }
 
@@ -149,8 +147,7 @@ impl Reply {
         }
         let mut sorted: Vec<&(String, String)> = self.headers.iter().collect();
         sorted.sort_by_key(|(name, _)| name.to_ascii_lowercase());
-        let headers: Map<String, Value> =
-            sorted.into_iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        let headers: Map<String, Value> = sorted.into_iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         let http = json!({ "AllHttpHeaders": all_headers, "HttpHeaders": headers, "HttpStatusCode": self.status });
         let response = json!({ "RequestId": self.request_id });
 

@@ -146,13 +146,7 @@ fn start(mut command: Command, runtime: &Handle, shared: &Arc<Mutex<Roll>>) -> s
 }
 
 /// Waits for the end of a process, kills it when told to, and takes it off the roll.
-async fn watch_over(
-    mut child: Child,
-    id: u32,
-    kill: Arc<Notify>,
-    exit: watch::Sender<Option<ExitStatus>>,
-    roll: Arc<Mutex<Roll>>,
-) {
+async fn watch_over(mut child: Child, id: u32, kill: Arc<Notify>, exit: watch::Sender<Option<ExitStatus>>, roll: Arc<Mutex<Roll>>) {
     let status = tokio::select! {
         status = child.wait() => status,
         () = kill.notified() => {

@@ -263,7 +263,10 @@ fn post(shared: &Shared, request_id: &str, body: Body, answer: fn(Bytes) -> Answ
     }
     match accepted {
         StatusCode::ACCEPTED => reply(accepted, "{\"status\":\"OK\"}\n"),
-        _ => reply(accepted, r#"{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}"#),
+        _ => reply(
+            accepted,
+            r#"{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}"#,
+        ),
     }
 }
 
@@ -273,3 +276,6 @@ fn reply(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
+
+#[cfg(test)]
+mod tests;

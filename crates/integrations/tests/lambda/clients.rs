@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use skald_integrations::{FunctionConfig, Outcome, Perform};
+use skald_query::Value;
 
 use crate::rig::{call, call_invoke, function, integrations, output};
 
@@ -59,13 +60,27 @@ async fn outcomes(handler: &str, event: &str, interpreter: Option<PathBuf>) -> (
     (cold, warm)
 }
 
+/// Without the frames of the client itself, which show only when a handler cannot even be called.
+fn of_the_function((cold, warm): (Outcome, Outcome)) -> [Outcome; 2] {
+    let of_client = |text: &str| text.contains("<string>") || text.contains("awslambdaric/bootstrap.py");
+    [cold, warm].map(|outcome| match outcome {
+        Outcome::Failed { error, cause } if of_client(&cause) => {
+            let mut payload: Value = serde_json::from_str(&cause).expect("the clients post JSON");
+            let frames = payload["stackTrace"].as_array_mut().expect("a list");
+            frames.retain(|frame| !frame.as_str().is_some_and(of_client));
+            Outcome::Failed { error, cause: payload.to_string() }
+        }
+        Outcome::Failed { .. } | Outcome::Succeeded { .. } | Outcome::GaveUp => outcome,
+    })
+}
+
 #[tokio::test]
 async fn both_clients_answer_alike() {
     let Some(official) = official() else { return };
     for (handler, event) in TABLE {
         let theirs = outcomes(handler, event, Some(official.clone())).await;
         let ours = outcomes(handler, event, None).await;
-        assert_eq!(ours, theirs, "{handler} {event}");
+        assert_eq!(of_the_function(ours), of_the_function(theirs), "{handler} {event}");
     }
 }
 

@@ -79,11 +79,7 @@ async fn receive(request: Request<hyper::body::Incoming>) -> Received {
 }
 
 fn credentials() -> Credentials {
-    Credentials {
-        access_key_id: "AKIDEXAMPLE".to_owned(),
-        secret_access_key: "secret".to_owned(),
-        session_token: Some("token".to_owned()),
-    }
+    Credentials { access_key_id: "AKIDEXAMPLE".to_owned(), secret_access_key: "secret".to_owned(), session_token: Some("token".to_owned()) }
 }
 
 fn with_endpoint(url: &str, credentials: Option<Credentials>) -> Integrations {
@@ -97,13 +93,8 @@ fn check_signature(received: &Received, credentials: &Credentials) {
     let (_, rest) = authorization.split_once("SignedHeaders=").expect("names its headers");
     let (names, _) = rest.split_once(',').expect("a signature follows");
     let headers: Vec<(&str, &str)> = names.split(';').map(|name| (name, received.headers[name].as_str())).collect();
-    let request = sigv4::Request {
-        method: "POST",
-        path: &received.path,
-        query: &received.query,
-        headers: &headers,
-        body: received.body.as_bytes(),
-    };
+    let request =
+        sigv4::Request { method: "POST", path: &received.path, query: &received.query, headers: &headers, body: received.body.as_bytes() };
     let date = &received.headers["x-amz-date"];
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
     let at_seconds = (now - 60..=now).find(|second| sigv4_date(*second) == *date).expect("signed just now");

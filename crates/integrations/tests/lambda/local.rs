@@ -172,7 +172,8 @@ async fn answer_that_is_no_json_is_unknown() {
             let integrations = integrations(vec![("f", function(handler))]);
             let (error, cause) = failure(integrations.perform(parameters).await);
             assert_eq!(error, "Lambda.Unknown");
-            let expected = format!("The cause could not be determined because Lambda did not return an error type. Returned payload: {shown}");
+            let expected =
+                format!("The cause could not be determined because Lambda did not return an error type. Returned payload: {shown}");
             assert_eq!(cause, expected);
             integrations.shut_down().await;
         }
@@ -344,9 +345,20 @@ async fn process_sees_only_the_declared_environment() {
         assert_eq!(seen.get(name).and_then(Value::as_str), Some(value), "{name}");
     }
     let other = [
-        "PATH", "HOME", "LANG", "TMPDIR", "LC_CTYPE", "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_EXECUTION_ENV",
-        "AWS_LAMBDA_INITIALIZATION_TYPE", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_CONFIG_FILE",
-        "AWS_EC2_METADATA_DISABLED", "_X_AMZN_TRACE_ID",
+        "PATH",
+        "HOME",
+        "LANG",
+        "TMPDIR",
+        "LC_CTYPE",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "LAMBDA_TASK_ROOT",
+        "LAMBDA_RUNTIME_DIR",
+        "AWS_CONFIG_FILE",
+        "AWS_EC2_METADATA_DISABLED",
+        "_X_AMZN_TRACE_ID",
     ];
     let allowed: BTreeSet<&str> = expected.iter().map(|(name, _)| *name).chain(other).collect();
     let foreign: Vec<_> = seen.keys().filter(|name| !allowed.contains(name.as_str())).collect();
@@ -371,7 +383,8 @@ async fn killed_server_leaves_no_process_behind() {
 #[tokio::test]
 async fn invoke_answers_as_aws_does() {
     let integrations = integrations(vec![("f", function("orders.echo"))]);
-    let parameters = r#"{"FunctionName":"arn:aws:lambda:eu-west-1:123456789012:function:f","Payload":{"a": 1.0, "b":[ ]},"LogType":"None"}"#;
+    let parameters =
+        r#"{"FunctionName":"arn:aws:lambda:eu-west-1:123456789012:function:f","Payload":{"a": 1.0, "b":[ ]},"LogType":"None"}"#;
     let Outcome::Succeeded { output } = integrations.perform(call_invoke(parameters)).await else { panic!("no success") };
     let text = output.text();
     // SOURCE: recorded `lambda_task_service`: the members' names and order.
@@ -381,9 +394,27 @@ async fn invoke_answers_as_aws_does() {
     assert!(text.ends_with(tail), "{text}");
     let http = &output.value()["SdkHttpMetadata"];
     let names = |member: &str| http[member].as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
-    let order = ["X-Amz-Executed-Version", "x-amzn-Remapped-Content-Length", "Connection", "x-amzn-RequestId", "Content-Length", "Date", "X-Amzn-Trace-Id", "Content-Type"];
+    let order = [
+        "X-Amz-Executed-Version",
+        "x-amzn-Remapped-Content-Length",
+        "Connection",
+        "x-amzn-RequestId",
+        "Content-Length",
+        "Date",
+        "X-Amzn-Trace-Id",
+        "Content-Type",
+    ];
     assert_eq!(names("AllHttpHeaders"), order);
-    let sorted = ["Connection", "Content-Length", "Content-Type", "Date", "X-Amz-Executed-Version", "x-amzn-Remapped-Content-Length", "x-amzn-RequestId", "X-Amzn-Trace-Id"];
+    let sorted = [
+        "Connection",
+        "Content-Length",
+        "Content-Type",
+        "Date",
+        "X-Amz-Executed-Version",
+        "x-amzn-Remapped-Content-Length",
+        "x-amzn-RequestId",
+        "X-Amzn-Trace-Id",
+    ];
     assert_eq!(names("HttpHeaders"), sorted);
     integrations.shut_down().await;
 }

@@ -36,7 +36,14 @@ pub(super) fn of(kind: &EventKind, include: Include) -> Option<(&'static str, Ma
         EventKind::LambdaFunctionStartFailed(error) => ("lambdaFunctionStartFailedEventDetails", details.error(error)),
 
         EventKind::TaskScheduled {
-            resource, region, parameters, timeout_seconds, heartbeat_seconds, credentials_role_arn, completion: _, plan: _,
+            resource,
+            region,
+            parameters,
+            timeout_seconds,
+            heartbeat_seconds,
+            credentials_role_arn,
+            completion: _,
+            plan: _,
         } => {
             let details = details.resource(resource).text("region", region).data("parameters", parameters);
             let details = details.number("timeoutInSeconds", *timeout_seconds).number("heartbeatInSeconds", *heartbeat_seconds);
@@ -47,9 +54,7 @@ pub(super) fn of(kind: &EventKind, include: Include) -> Option<(&'static str, Ma
         EventKind::TaskSucceeded { resource, output } => ("taskSucceededEventDetails", details.resource(resource).output(output)),
         EventKind::TaskFailed { resource, details: error } => ("taskFailedEventDetails", details.resource(resource).error(error)),
         EventKind::TaskTimedOut { resource, details: error } => ("taskTimedOutEventDetails", details.resource(resource).error(error)),
-        EventKind::TaskStartFailed { resource, details: error } => {
-            ("taskStartFailedEventDetails", details.resource(resource).error(error))
-        }
+        EventKind::TaskStartFailed { resource, details: error } => ("taskStartFailedEventDetails", details.resource(resource).error(error)),
         EventKind::TaskSubmitFailed { resource, details: error } => {
             ("taskSubmitFailedEventDetails", details.resource(resource).error(error))
         }

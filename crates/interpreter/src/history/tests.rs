@@ -95,11 +95,7 @@ fn as_recorded() -> Vec<Event> {
         ),
         event(4, 3, EventKind::ActivityStarted { worker_name: Some("BASE_ID_ACTIVITY_CONSUMER".to_owned()) }),
         event(4, 3, EventKind::ActivityStarted { worker_name: None }),
-        event(
-            3,
-            2,
-            EventKind::ParallelStateStarted { first_frame: FrameId(1), branches: vec!["Left".into()], input: payload("{}") },
-        ),
+        event(3, 2, EventKind::ParallelStateStarted { first_frame: FrameId(1), branches: vec!["Left".into()], input: payload("{}") }),
         event(5, 4, EventKind::MapStateStarted { length: 3, items: payload("[1,2,3]"), concurrency: 40 }),
         event(
             7,
@@ -141,7 +137,8 @@ fn events_look_as_recorded() {
 
 #[test]
 fn time_is_in_seconds_with_milliseconds() {
-    let cases = [(1_700_000_000_123, "1700000000.123"), (1_700_000_000_000, "1700000000.0"), (1, "0.001"), (1_700_000_000_999, "1700000000.999")];
+    let cases =
+        [(1_700_000_000_123, "1700000000.123"), (1_700_000_000_000, "1700000000.0"), (1, "0.001"), (1_700_000_000_999, "1700000000.999")];
     for (millis, expected) in cases {
         let started = Event { at: Timestamp::from_millis(millis), ..event(4, 3, EventKind::LambdaFunctionStarted) };
         assert_eq!(render(&started, Include::Data)["timestamp"].to_string(), expected);

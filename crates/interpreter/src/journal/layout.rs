@@ -146,14 +146,4 @@ tagged! { Note:
 fields!(ErrorDetails { error, cause });
 fields!(TaskPlan { nonce, deadline, heartbeat_ms });
 fields!(ServiceResource { resource_type, resource });
-fields!(Origin {
-    partition,
-    region,
-    account,
-    machine_name,
-    machine_incarnation,
-    revision,
-    execution_name,
-    role_arn,
-    trace_header,
-});
+fields!(Origin { partition, region, account, machine_name, machine_incarnation, revision, execution_name, role_arn, trace_header });

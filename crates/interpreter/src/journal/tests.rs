@@ -147,6 +147,7 @@ fn errors_name_the_place() {
         (settled.clone(), 2, "truncated at byte 7"),
         // A record of a later version: its new field is not skipped.
         (chunk_of(&[195, 7, 1]), 1, "bytes left over at byte 7"),
+        ([chunk_of(&[195, 7, 1]), settled[1..].to_vec()].concat(), 2, "bytes left over at byte 7"),
         // Created in a partition that is no text.
         (chunk_of(&[192, 1, 0xFF]), 1, "text is not UTF-8 at byte 7"),
         // Delivered, of an event id of 65 bits, and of eleven bytes.

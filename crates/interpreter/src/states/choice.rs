@@ -42,9 +42,7 @@ pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, choice: &Choi
 /// The state that the first rule which holds leads to, or else `Default`; none without either.
 ///
 /// `input` is what `InputPath` left; `context_object` is behind `$$`.
-pub(crate) fn choose(
-    choice: &Choice, input: &Value, context_object: &Value, budget: &mut Budget,
-) -> Result<Option<StateId>, Error> {
+pub(crate) fn choose(choice: &Choice, input: &Value, context_object: &Value, budget: &mut Budget) -> Result<Option<StateId>, Error> {
     let mut tester = Tester { input, context_object, budget };
     for rule in &choice.rules {
         if tester.holds(&rule.test)? {

@@ -108,12 +108,8 @@ fn kinds() -> Vec<EventKind> {
         StateType::Map,
     ];
     let role = "arn:aws:iam::123456789012:role/orders";
-    let mut kinds = vec![EventKind::ExecutionStarted {
-        input: input.clone(),
-        role_arn: role.to_owned(),
-        deadline: due,
-        start_at: "Hold".into(),
-    }];
+    let mut kinds =
+        vec![EventKind::ExecutionStarted { input: input.clone(), role_arn: role.to_owned(), deadline: due, start_at: "Hold".into() }];
     for state_type in state_types {
         kinds.push(EventKind::StateEntered { state_type, name: "Hold".into(), input: input.clone(), due });
         kinds.push(EventKind::StateExited { state_type, name: "Hold".into(), output: output.clone(), next: Some("Wähle".into()) });

@@ -118,9 +118,7 @@ impl Source<'_> {
                 role_arn: self.text(),
                 trace_header: self.maybe(Self::text),
             })),
-            1 => {
-                Note::RetryScheduled { frame: self.frame(), retrier: self.small_number(), due: self.instant(), after: self.number() }
-            }
+            1 => Note::RetryScheduled { frame: self.frame(), retrier: self.small_number(), due: self.instant(), after: self.number() },
             2 => Note::Delivered { scheduled: self.number() },
             _ => Note::Settled { scheduled: self.number() },
         }
