@@ -103,7 +103,7 @@ class Server:
 
     def client(self, port=None, **config):
         """A boto3 client, through `port` if given. The server's port changes with each start."""
-        settings = {"read_timeout": 75, "connect_timeout": 5, "max_pool_connections": 64, "retries": {"max_attempts": 1}}
+        settings = {"read_timeout": 20, "connect_timeout": 5, "max_pool_connections": 64, "retries": {"total_max_attempts": 1}}
         return boto3.client(
             "stepfunctions",
             endpoint_url=f"http://127.0.0.1:{port or self.port}",

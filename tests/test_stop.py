@@ -3,8 +3,6 @@
 import json
 import time
 
-import pytest
-
 from server import create_machine, ended, history, types, wait_for_event, wait_until, wait_until_gone
 
 FUNCTIONS = {
@@ -103,8 +101,7 @@ def test_stop_ends_an_execution_that_waits(server, client):
     assert last["executionAbortedEventDetails"] == {"error": "Enough", "cause": "said so"}
 
 
-@pytest.mark.parametrize("seconds", [0, 1])
-def test_stop_ends_a_loop_of_choice_and_wait_at_once(client, seconds):
+def loop_of_choice_and_wait(client, seconds):
     choices = [{"Variable": "$.on", "BooleanEquals": True, "Next": "W"}]
     states = {
         "C": {"Type": "Choice", "Choices": choices, "Default": "D"},
@@ -112,14 +109,28 @@ def test_stop_ends_a_loop_of_choice_and_wait_at_once(client, seconds):
         "D": {"Type": "Succeed"},
     }
     machine = create_machine(client, f"Loop{seconds}", {"StartAt": "C", "States": states})
-    arn = client.start_execution(stateMachineArn=machine, input='{"on": true}')["executionArn"]
+    return client.start_execution(stateMachineArn=machine, input='{"on": true}')["executionArn"]
+
+
+def test_stop_ends_a_loop_of_choice_and_wait_at_once(client):
+    arn = loop_of_choice_and_wait(client, 1)
     wait_for_event(client, arn, "ChoiceStateEntered", 2)
+    stop_at_once(client, arn)
+
+
+def test_stop_ends_a_loop_that_never_rests_at_once(client):
+    # It would reach its 25,000 events within seconds.
+    stop_at_once(client, loop_of_choice_and_wait(client, 0))
+
+
+def stop_at_once(client, arn):
     began = time.monotonic()
     client.stop_execution(executionArn=arn)
-    execution = client.describe_execution(executionArn=arn)
-    assert execution["status"] == "ABORTED"
+    assert client.describe_execution(executionArn=arn)["status"] == "ABORTED"
     assert time.monotonic() - began < 1
-    assert history(client, arn) == history(client, arn)
+    events = history(client, arn)
+    assert events[-1]["type"] == "ExecutionAborted"
+    assert history(client, arn) == events
 
 
 def test_an_endless_loop_dies_at_event_25000(client):

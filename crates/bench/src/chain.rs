@@ -30,7 +30,7 @@ pub struct Figures {
     ended: Latencies,
     server_cpu: Duration,
     records: u64,
-    flushes: u64,
+    batches: u64,
 }
 
 impl fmt::Display for Figures {
@@ -41,7 +41,7 @@ impl fmt::Display for Figures {
         writeln!(f, "  start answered     {}", self.started)?;
         writeln!(f, "  start to end       {}", self.ended)?;
         writeln!(f, "  server CPU         {:.3} ms per workflow", each(self.server_cpu.as_secs_f64() * 1e3))?;
-        writeln!(f, "  records, flushes   {:.1}, {:.3} per workflow", each(self.records as f64), each(self.flushes as f64))
+        writeln!(f, "  records, batches   {:.1}, {:.3} per workflow", each(self.records as f64), each(self.batches as f64))
     }
 }
 
@@ -60,7 +60,7 @@ pub async fn measure(server: &Server, in_flight: usize, duration: Duration) -> a
         ended,
         server_cpu: after.cpu - before.cpu,
         records: after.records - before.records,
-        flushes: after.flushes - before.flushes,
+        batches: after.batches - before.batches,
     })
 }
 

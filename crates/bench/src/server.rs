@@ -23,7 +23,7 @@ pub struct Server {
 pub struct Usage {
     pub cpu: Duration,
     pub records: u64,
-    pub flushes: u64,
+    pub batches: u64,
 }
 
 impl Server {
@@ -57,7 +57,7 @@ impl Server {
         Ok(Usage {
             cpu: cpu_time(self.process.id().context("the server has ended")?)?,
             records: sample(&page, "skald_records_total")?,
-            flushes: sample(&page, "skald_flush_seconds_count")?,
+            batches: sample(&page, "skald_appends_total")?,
         })
     }
 

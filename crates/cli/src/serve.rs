@@ -11,6 +11,9 @@ use skald_engine::{Engine, Options};
 use skald_integrations::{Integrations, IntegrationsConfig};
 use skald_server::{Config, Limits, Server};
 use skald_store::Store;
+
+/// Documents nest up to 1,000 levels, and printing and dropping them recurses.
+const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
 use skald_store::embedded::EmbeddedStore;
 use skald_store::memory::MemoryStore;
 use tokio::net::TcpListener;
@@ -53,7 +56,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     logs::start(arguments.log_format)?;
     open_files::raise_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build().context("the runtime did not start")?;
     let outcome = runtime.block_on(serve(arguments));
     // What still runs now had its grace.
     runtime.shutdown_background();

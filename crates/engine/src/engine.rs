@@ -29,6 +29,9 @@ use crate::scope::Scope;
 use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
 use crate::token::KeyRing;
 
+/// Reads that run at once; a page of history takes a few MiB at most.
+const READS_MAX: usize = 64;
+
 /// A running engine. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
@@ -75,6 +78,7 @@ impl Engine {
             live: Live::default(),
             queues: Queues::default(),
             entropy,
+            reads: tokio::sync::Semaphore::new(READS_MAX),
             owners,
             stopping: AtomicBool::new(false),
             calls: RunningCalls::default(),
@@ -244,6 +248,7 @@ impl Engine {
 
     pub async fn describe_execution(&self, scope: &Scope, execution_arn: &str) -> Result<Described, DescribeExecutionError> {
         let (_, entity) = self.find(scope, execution_arn).await?;
+        let _turn = self.shared.reads.acquire().await;
         read::describe(&self.shared, entity).await
     }
 
@@ -259,6 +264,7 @@ impl Engine {
         if machine.record.machine_type == MachineType::Express {
             return Err(ListExecutionsError::StateMachineTypeNotSupported);
         }
+        let _turn = self.shared.reads.acquire().await;
         read::list(&self.shared, &machine, status, &page).await
     }
 
@@ -268,6 +274,7 @@ impl Engine {
             DescribeExecutionError::ExecutionDoesNotExist(arn) => HistoryError::ExecutionDoesNotExist(arn),
             DescribeExecutionError::InternalFailure(fault) => HistoryError::InternalFailure(fault),
         })?;
+        let _turn = self.shared.reads.acquire().await;
         read::history(&self.shared, entity, &request).await
     }
 
@@ -305,14 +312,14 @@ impl Engine {
     }
 
     pub async fn describe_activity(&self, scope: &Scope, arn: &str) -> Result<Activity, DescribeActivityError> {
-        activity_arn(scope, arn).map_err(DescribeActivityError::InvalidArn)?;
-        self.shared.book.activity(arn).ok_or_else(|| DescribeActivityError::ActivityDoesNotExist(arn.to_owned()))
+        let scope = activity_arn(scope, arn).map_err(DescribeActivityError::InvalidArn)?;
+        self.shared.book.activity_in(&scope, arn).ok_or_else(|| DescribeActivityError::ActivityDoesNotExist(arn.to_owned()))
     }
 
     /// Also of an activity that does not exist.
     pub async fn delete_activity(&self, scope: &Scope, arn: &str) -> Result<(), DescribeActivityError> {
         let scope = activity_arn(scope, arn).map_err(DescribeActivityError::InvalidArn)?;
-        if let Some(activity) = self.shared.book.activity(arn) {
+        if let Some(activity) = self.shared.book.activity_in(&scope, arn) {
             self.shared.book.delete_activity(&scope, &activity, self.shared.now()).await?;
         }
         Ok(())
@@ -326,8 +333,8 @@ impl Engine {
     pub async fn poll_activity(
         &self, scope: &Scope, arn: &str, worker_name: Option<String>, patience: Duration,
     ) -> Result<Option<ActivityTask>, PollActivityError> {
-        activity_arn(scope, arn).map_err(PollActivityError::InvalidArn)?;
-        if self.shared.book.activity(arn).is_none() {
+        let scope = activity_arn(scope, arn).map_err(PollActivityError::InvalidArn)?;
+        if self.shared.book.activity_in(&scope, arn).is_none() {
             return Err(PollActivityError::ActivityDoesNotExist(arn.to_owned()));
         }
         match tokio::time::timeout(patience, self.next_activity_task(arn, worker_name)).await {
@@ -392,7 +399,7 @@ impl Engine {
             return Err(DescribeExecutionError::InvalidArn(wrong_kind(&resource)));
         };
         let scope = scope_of(scope, &arn);
-        let machine = self.shared.book.machine(&scope, &machine).ok_or_else(missing)?;
+        let machine = self.shared.book.machine_or_departed(&scope, &machine).ok_or_else(missing)?;
         let entity = read::entity_of(&self.shared, &machine, &name).await?.ok_or_else(missing)?;
         Ok((machine, entity))
     }
@@ -437,9 +444,10 @@ fn parse_arn(text: &str) -> Result<(Arn, StatesResource), String> {
     Ok((arn, resource))
 }
 
-/// Partition, account and region as the ARN says; another account's resources do not exist for this caller.
-fn scope_of(_caller: &Scope, arn: &Arn) -> Scope {
-    Scope { partition: arn.partition.clone(), account: arn.account.clone(), region: arn.region.clone() }
+/// Where to look for what an ARN names: the caller's own scope, or, for another account's or region's, nowhere.
+fn scope_of(caller: &Scope, arn: &Arn) -> Scope {
+    let named = Scope { partition: arn.partition.clone(), account: arn.account.clone(), region: arn.region.clone() };
+    if named == *caller { named } else { Scope { partition: String::new(), account: String::new(), region: String::new() } }
 }
 
 fn wrong_kind(resource: &StatesResource) -> String {

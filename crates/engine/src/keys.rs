@@ -171,6 +171,11 @@ pub(crate) fn machine(scope: &Scope, name: &str) -> Bytes {
     Key::default().bytes(b"m").scope(scope).text(name).done()
 }
 
+/// `Catalog`: the deleted machine that had this name last.
+pub(crate) fn departed(scope: &Scope, name: &str) -> Bytes {
+    Key::default().bytes(b"d").scope(scope).text(name).done()
+}
+
 /// `Catalog`: a revision by its number.
 pub(crate) fn revision(number: u64) -> Bytes {
     Key::default().bytes(b"r").bytes(&number.to_be_bytes()).done()

@@ -25,6 +25,9 @@ mod owner;
 mod read;
 mod engine;
 
+#[cfg(test)]
+mod tests;
+
 pub use engine::Engine;
 pub use error::{
     CreateActivityError, CreateMachineError, DeleteMachineError, DescribeActivityError, DescribeExecutionError, DescribeMachineError,

@@ -38,6 +38,8 @@ pub(crate) struct Book {
     /// One writer at a time; holds the next incarnation or revision number.
     writer: tokio::sync::Mutex<u64>,
     machines: RwLock<BTreeMap<(Scope, String), Arc<Machined>>>,
+    /// Deleted ones: their executions can still be looked at, until the name is used again.
+    departed: RwLock<BTreeMap<(Scope, String), Arc<Machined>>>,
     revisions: RwLock<HashMap<u64, Arc<Revision>>>,
     /// By ARN.
     activities: RwLock<BTreeMap<String, (Scope, Activity)>>,
@@ -46,6 +48,15 @@ pub(crate) struct Book {
 }
 
 impl Machined {
+    fn new(record: MachineRecord, revision: Arc<Revision>, deleting: Arc<AtomicBool>) -> Self {
+        let prefix = keys::machine_prefix(&record.scope, &record.name, record.incarnation);
+        Self { record, revision, deleting, prefix }
+    }
+
+    fn key(&self) -> (Scope, String) {
+        (self.record.scope.clone(), self.record.name.clone())
+    }
+
     pub(crate) fn arn(&self) -> String {
         let scope = &self.record.scope;
         skald_aws::arn::Arn::state_machine(&scope.partition, &scope.region, &scope.account, &self.record.name).to_string()
@@ -89,6 +100,7 @@ impl Book {
             epoch,
             writer: tokio::sync::Mutex::new(next),
             machines: RwLock::default(),
+            departed: RwLock::default(),
             revisions: RwLock::default(),
             activities: RwLock::default(),
             deleting: RwLock::default(),
@@ -103,12 +115,23 @@ impl Book {
             let revision = book.revision(record.current_revision).await.map_err(|fault| OpenError::Unreadable(fault.0))?;
             book.shelve(record, revision);
         }
+        for (_, value) in all(&store, b'd').await? {
+            let record = MachineRecord::decode(&value).ok_or_else(|| unreadable("deleted machine"))?;
+            let revision = book.revision(record.current_revision).await.map_err(|fault| OpenError::Unreadable(fault.0))?;
+            let departed = Arc::new(Machined::new(record, revision, Arc::new(AtomicBool::new(true))));
+            write(&book.departed).insert(departed.key(), departed);
+        }
         Ok(book)
     }
 
     /// The machine of this name.
     pub(crate) fn machine(&self, scope: &Scope, name: &str) -> Option<Arc<Machined>> {
         read(&self.machines).get(&(scope.clone(), name.to_owned())).cloned()
+    }
+
+    /// The machine of this name, or the one that had it last.
+    pub(crate) fn machine_or_departed(&self, scope: &Scope, name: &str) -> Option<Arc<Machined>> {
+        self.machine(scope, name).or_else(|| read(&self.departed).get(&(scope.clone(), name.to_owned())).cloned())
     }
 
     /// A revision by its number, compiled once.
@@ -201,13 +224,8 @@ impl Book {
         }
         revision.number = *next;
         revision.updated_at = now;
-        // SOURCE: api.md, UpdateStateMachine: definition, role or encryption make a revision with a new id.
-        let renewed = revision.definition != old.definition
-            || revision.role_arn != old.role_arn
-            || revision.configuration.encryption != old.configuration.encryption;
-        if renewed {
-            revision.id = Some(revision_id);
-        }
+        // SOURCE: recorded, `test_update_logging_configuration`: any real change makes a revision with a new id.
+        revision.id = Some(revision_id);
         let record = MachineRecord { current_revision: revision.number, ..machine.record.clone() };
         let changes = vec![
             put(Table::Catalog, keys::revision(revision.number), revision.encode()),
@@ -241,8 +259,11 @@ impl Book {
             return Ok(());
         }
         let gone = Change { table: Table::Catalog, key: keys::machine(scope, name), operation: Operation::Delete };
-        self.append(now, vec![gone]).await?;
-        write(&self.machines).remove(&(scope.clone(), name.clone()));
+        let departed = put(Table::Catalog, keys::departed(scope, name), machine.record.encode());
+        self.append(now, vec![gone, departed]).await?;
+        if let Some(machine) = write(&self.machines).remove(&machine.key()) {
+            write(&self.departed).insert(machine.key(), machine);
+        }
         Ok(())
     }
 
@@ -287,6 +308,11 @@ impl Book {
         read(&self.activities).get(arn).map(|(_, activity)| activity.clone())
     }
 
+    /// The activity of this ARN, when it belongs to this scope.
+    pub(crate) fn activity_in(&self, scope: &Scope, arn: &str) -> Option<Activity> {
+        read(&self.activities).get(arn).filter(|(of, _)| of == scope).map(|(_, activity)| activity.clone())
+    }
+
     pub(crate) async fn delete_activity(&self, scope: &Scope, activity: &Activity, now: Timestamp) -> Result<(), Fault> {
         let _writer = self.writer.lock().await;
         let gone = Change { table: Table::Catalog, key: keys::activity(scope, &activity.name), operation: Operation::Delete };
@@ -318,10 +344,8 @@ impl Book {
                 .entry(record.incarnation)
                 .or_insert_with(|| Arc::new(AtomicBool::new(record.status == MachineStatus::Deleting))),
         );
-        let prefix = keys::machine_prefix(&record.scope, &record.name, record.incarnation);
-        let key = (record.scope.clone(), record.name.clone());
-        let machine = Arc::new(Machined { record, revision, deleting, prefix });
-        write(&self.machines).insert(key, Arc::clone(&machine));
+        let machine = Arc::new(Machined::new(record, revision, deleting));
+        write(&self.machines).insert(machine.key(), Arc::clone(&machine));
         machine
     }
 }

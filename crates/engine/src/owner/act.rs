@@ -106,7 +106,8 @@ impl Owner {
     }
 
     fn publish(&mut self, entity: EntityId) {
-        let Some(live) = self.entities.get(&entity) else { return };
+        let Some(live) = self.entities.get_mut(&entity) else { return };
+        let end_is_new = live.execution().is_closed() && !std::mem::replace(&mut live.end_counted, true);
         let execution = live.execution();
         if execution.position() == 0 {
             return;
@@ -114,7 +115,7 @@ impl Owner {
         let before = self.shared.live.get(entity);
         let status = live::status_of(execution.status());
         let changed = before.as_ref().is_none_or(|before| before.shown_status() != status);
-        if changed && execution.is_closed() {
+        if end_is_new {
             let arn = execution.identity().map(|identity| identity.machine_arn.clone()).unwrap_or_default();
             self.shared.metrics.count_ended(&arn, status.as_str());
         }

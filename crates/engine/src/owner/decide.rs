@@ -180,6 +180,7 @@ impl Owner {
     }
 
     fn spawn_append(&mut self, batch: Batch, entities: Vec<EntityId>, names: Vec<Bytes>) {
+        self.appended = true;
         let shared = Arc::clone(&self.shared);
         let began = tokio::time::Instant::now();
         // A start is refused when there is no room; running work waits for room.

@@ -46,6 +46,8 @@ pub(crate) struct Entity {
     pub(crate) timer_due: Option<Timestamp>,
     /// When it last did something.
     pub(crate) active_at: Timestamp,
+    /// Whether its end was counted, in this life or an earlier one.
+    pub(crate) end_counted: bool,
     /// What waits for the append in flight.
     pub(crate) waiting: Vec<Waiting>,
 }
@@ -92,6 +94,7 @@ impl Waiting {
 
 impl Entity {
     pub(crate) fn new(execution: Execution, deleting: Arc<AtomicBool>, prefix: Arc<[u8]>, now: Timestamp) -> Self {
+        let end_counted = execution.is_closed();
         Self {
             execution: Some(Box::new(execution)),
             deleting,
@@ -108,6 +111,7 @@ impl Entity {
             listed: false,
             timer_due: None,
             active_at: now,
+            end_counted,
             waiting: Vec::new(),
         }
     }

@@ -52,10 +52,7 @@ impl Owner {
         let items = self.loading.remove(&entity).unwrap_or_default();
         match loaded {
             Ok(Some(loaded)) => {
-                self.bring_in(entity, loaded);
-                for item in items {
-                    self.enqueue(entity, item);
-                }
+                self.bring_in(entity, loaded, items);
             }
             Ok(None) => self.answer_missing(items, None),
             Err(reason) => {
@@ -65,7 +62,7 @@ impl Owner {
         }
     }
 
-    fn bring_in(&mut self, entity: EntityId, loaded: Loaded) {
+    fn bring_in(&mut self, entity: EntityId, loaded: Loaded, items: Vec<Item>) {
         let now = self.shared.now();
         let Loaded { execution, deleting, prefix, awake, listed, timer_due } = loaded;
         let mut live = Entity::new(execution, deleting, prefix, now);
@@ -73,6 +70,8 @@ impl Owner {
         live.listed = listed;
         live.timer_due = timer_due;
         live.offers = standing_offers(live.execution(), entity).into_iter().collect();
+        // Before settling: a settled execution stays only as long as something is asked of it.
+        live.queue.extend(items);
         self.entities.insert(entity, live);
         self.settle(entity);
     }

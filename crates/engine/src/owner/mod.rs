@@ -78,7 +78,10 @@ pub(crate) struct Owner {
     appends: JoinSet<Appended>,
     loads: JoinSet<(EntityId, Result<Option<Loaded>, String>)>,
     decisions: JoinSet<Decided>,
+    /// Not before this is the house kept.
     housekeeping_at: Timestamp,
+    /// Whether the store may press for checkpoints: something was appended since it was asked.
+    appended: bool,
     when_loaded: Vec<oneshot::Sender<()>>,
     closing: Option<oneshot::Sender<()>>,
 }
@@ -113,6 +116,7 @@ impl Owner {
             loads: JoinSet::new(),
             decisions: JoinSet::new(),
             housekeeping_at,
+            appended: false,
             when_loaded: Vec::new(),
             closing: None,
         }
@@ -247,7 +251,7 @@ impl Owner {
     /// How long nothing will happen by itself. The clock may step forward meanwhile: naps are short.
     fn nap(&self) -> Duration {
         let now = self.shared.now();
-        let first = [self.timers.first().map(|(due, _)| *due), self.parked_due.values().min().copied(), Some(self.housekeeping_at)];
+        let first = [self.timers.first().map(|(due, _)| *due), self.parked_due.values().min().copied(), self.housekeeping_due()];
         let due = first.into_iter().flatten().min().unwrap_or(now);
         let millis = u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0);
         let nap = Duration::from_millis(millis).min(self.shared.options.nap_max);

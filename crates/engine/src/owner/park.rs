@@ -66,12 +66,22 @@ impl Owner {
     /// Parks what has been idle, and checkpoints what pins the store's log.
     pub(super) async fn keep_house(&mut self) {
         let now = self.shared.now();
-        if self.housekeeping_at > now {
+        if self.housekeeping_due().is_none_or(|due| due > now) {
             return;
         }
         self.housekeeping_at = now.plus_millis(HOUSEKEEPING_MS);
         self.park_idle(now);
-        self.checkpoint();
+        if std::mem::take(&mut self.appended) {
+            self.checkpoint();
+        }
+    }
+
+    /// When there is something to do in the house.
+    pub(super) fn housekeeping_due(&self) -> Option<Timestamp> {
+        let park_after_ms = u64::try_from(self.shared.options.park_after.as_millis()).unwrap_or(u64::MAX);
+        let parking = self.idle.first().map(|(since, _)| since.plus_millis(park_after_ms));
+        let due = if self.appended { Some(self.housekeeping_at) } else { parking };
+        due.map(|due| due.max(self.housekeeping_at))
     }
 
     fn park_idle(&mut self, now: Timestamp) {

@@ -69,6 +69,11 @@ impl Model {
         self.latest_time = self.latest_time.max(batch.at);
     }
 
+    /// From now on the store is asked about the entity even before it has records.
+    pub fn mention(&mut self, entity: EntityId) {
+        self.entities.entry(entity).or_default();
+    }
+
     pub fn position(&self, entity: EntityId) -> Position {
         self.chunks(entity).last().map_or(Position(0), StoredChunk::last)
     }

@@ -191,6 +191,13 @@ impl Drop for Log {
 }
 
 impl Segments {
+    /// Segments with these generations and ends.
+    #[cfg(test)]
+    pub(super) fn of(segments: &[(u64, u64)]) -> Self {
+        let summary = |&(generation, end): &(u64, u64)| SegmentSummary { generation, size: 100, end };
+        Self(Mutex::new(segments.iter().map(summary).collect()))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SegmentSummary>> {
         self.0.lock().expect("nothing panics while it holds the list of segments")
     }

@@ -15,8 +15,11 @@ fn small() -> Options {
     Options { segment_bytes: 8 << 10, log_bytes_max: 32 << 10, memtable_bytes_max: 16 << 10, cache_bytes: 1 << 20 }
 }
 
+/// In memory where there is such a disk: what the cold tree survives is not tested here, and its flushes take long.
 fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder for the test")
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a folder for the test")
 }
 
 /// A log that loses what was not flushed, and a cold tree on a real disk.
@@ -188,6 +191,37 @@ async fn a_closed_store_opens_with_an_empty_log_to_replay() {
     let store = EmbeddedStore::open(folder.path(), small()).expect("the store opens again");
     assert_eq!(store.shared.cold.memtable_bytes(), 0);
     assert_eq!(store.position(entity(99)).await, Ok(Position(1)));
+}
+
+#[tokio::test]
+async fn claims_outlive_their_log() {
+    let folder = folder();
+    let store = EmbeddedStore::open(folder.path(), small()).expect("the store opens");
+    let old = store.claim(contract::HERE).await.expect("claimed");
+    let new = store.claim(contract::HERE).await.expect("claimed");
+    for number in 0..100 {
+        let change = put(Table::Lists, &number.to_string(), &"x".repeat(500));
+        store.append(Batch { at: 5_000 - number, ..batch(new) }.change(change)).await.expect("appended");
+    }
+    store.close().await.expect("closed");
+    assert!(!folder.path().join("log").join(log::name(1)).exists(), "the claims are no longer in the log");
+    let store = EmbeddedStore::open(folder.path(), small()).expect("the store opens again");
+    assert_eq!(store.append(batch(old)).await, Err(Error::Fenced));
+    assert_eq!(store.latest_time(), 5_000);
+    assert_eq!(store.append(batch(new)).await, Ok(()));
+    assert!(store.claim(contract::HERE).await.is_ok_and(|epoch| epoch > new));
+}
+
+/// A new segment is active before its first frame is written: until then the last frame is in the one before.
+#[test]
+fn the_segment_with_the_last_frame_stays() {
+    let files = SimulatedFiles::new();
+    for generation in 1..=3 {
+        files.create(&log::name(generation), &[], 100).expect("created");
+    }
+    let segments = Segments::of(&[(1, 1100), (2, 1200), (3, 1200)]);
+    segments.remove_below(1200, &files).expect("removed");
+    assert_eq!(files.list().expect("readable"), [log::name(2), log::name(3)]);
 }
 
 #[tokio::test]

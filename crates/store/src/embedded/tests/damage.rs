@@ -16,7 +16,7 @@ struct Written {
 async fn write(batches: usize) -> Written {
     let folder = folder();
     let files = Arc::new(SimulatedFiles::new());
-    let store = EmbeddedStore::open_with(folder.path(), Options::default_small_log(), files.clone()).expect("the store opens");
+    let store = EmbeddedStore::open_with(folder.path(), Options::one_segment(), files.clone()).expect("the store opens");
     let epoch = store.claim(contract::HERE).await.expect("claimed");
     let mut workload = Workload::new(3);
     let mut model = Model::default();
@@ -42,8 +42,8 @@ async fn write(batches: usize) -> Written {
 }
 
 impl Options {
-    fn default_small_log() -> Self {
-        Self { segment_bytes: 64 << 10, ..small() }
+    fn one_segment() -> Self {
+        Self { segment_bytes: 64 << 10, log_bytes_max: 1 << 20, memtable_bytes_max: 1 << 20, ..small() }
     }
 }
 
@@ -56,7 +56,7 @@ impl Written {
         files.replace(&log::name(1), bytes);
         let folder = self.folder.path();
         let _ = fs::remove_dir_all(folder.join("tree"));
-        Ok(Arc::new(EmbeddedStore::open_with(folder, Options::default_small_log(), Arc::new(files))?))
+        Ok(Arc::new(EmbeddedStore::open_with(folder, Options::one_segment(), Arc::new(files))?))
     }
 }
 
@@ -156,6 +156,23 @@ async fn a_missing_segment_is_refused() {
         let why = refusal(folder.path());
         assert!(why.contains("is missing") || why.contains("does not reach back"), "{why}");
     }
+}
+
+/// Nothing but zeros follows in its segment: only the next one knows that there was more.
+#[tokio::test]
+async fn zeros_at_the_end_of_a_segment_are_refused() {
+    let folder = closed_folder().await;
+    let path = &segments(folder.path())[2];
+    let mut bytes = fs::read(path).expect("readable");
+    let header = frame::SegmentHeader::decode(&bytes).expect("a header");
+    let (mut offset, mut last) = (frame::SEGMENT_HEADER_BYTES, 0);
+    while let Some(found) = frame::FrameHeader::decode(&bytes, offset, header.salt) {
+        (offset, last) = (offset + found.size(), offset);
+    }
+    bytes[last..].fill(0);
+    fs::write(path, bytes).expect("written");
+    let why = refusal(folder.path());
+    assert!(why.contains(&format!("{}.log at offset {last}: frames are missing", &log::name(header.generation)[..12])), "{why}");
 }
 
 #[tokio::test]

@@ -11,20 +11,27 @@ use crate::contract::workload::Random;
 /// SOURCE: what a disk writes whole: 512 bytes.
 const SECTOR_BYTES: usize = 512;
 
+/// What a broken disk no longer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    Writes,
+    Syncs,
+}
+
 #[derive(Clone)]
 pub(super) struct SimulatedFiles(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     files: BTreeMap<String, SimulatedFile>,
-    /// Files that are being removed: a crash may bring them back.
+    /// The file whose removal the crash interrupted: it may come back.
     removing: Option<(String, SimulatedFile)>,
     operations: u64,
     syncs: u64,
     crash_at: Option<u64>,
     is_crashed: bool,
     is_full: bool,
-    fails: bool,
+    failing: Option<Failure>,
 }
 
 #[derive(Clone, Default)]
@@ -57,8 +64,8 @@ impl SimulatedFiles {
         self.state().is_full = is_full;
     }
 
-    pub(super) fn set_failing(&self, fails: bool) {
-        self.state().fails = fails;
+    pub(super) fn set_failing(&self, failing: Option<Failure>) {
+        self.state().failing = failing;
     }
 
     pub(super) fn operations(&self) -> u64 {
@@ -186,7 +193,7 @@ impl Files for SimulatedFiles {
 impl WritableFile for Handle {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.files.state();
-        if state.fails {
+        if state.failing == Some(Failure::Writes) {
             return Err(io::Error::other("the disk is broken"));
         }
         let is_whole = state.begin()?;
@@ -198,6 +205,9 @@ impl WritableFile for Handle {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.files.state();
+        if state.failing == Some(Failure::Syncs) {
+            return Err(io::Error::other("the disk is broken"));
+        }
         if !state.begin()? {
             return Err(io::Error::other("the power is gone"));
         }
