@@ -30,7 +30,7 @@ use std::future::ready;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -44,7 +44,7 @@ use crate::{
 };
 use cold::Cold;
 use files::{Files, Folder};
-use flusher::Flusher;
+use flusher::{Compact, Compactor, Flusher};
 use frame::Item;
 use log::{Found, Log, Segments};
 use marker::{Facts, Marker};
@@ -77,6 +77,7 @@ pub struct EmbeddedStore {
     segments: Arc<Segments>,
     options: Options,
     writer: Sender<Request>,
+    compactor: Sender<Compact>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held until the threads have ended.
     lock: Mutex<Option<File>>,
@@ -115,6 +116,7 @@ impl EmbeddedStore {
             segments: log.segments(),
             options,
             writer: channel().0,
+            compactor: channel().0,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
@@ -125,13 +127,14 @@ impl EmbeddedStore {
     fn start(&mut self, log: Log, facts: Facts, files: Arc<dyn Files>, tree: std::path::PathBuf) -> std::io::Result<()> {
         let (writer, requests) = channel();
         let (flusher, jobs) = channel();
-        let (compactor, told) = sync_channel(1);
-        self.writer = writer.clone();
+        let (compactor, compactions) = channel();
+        (self.writer, self.compactor) = (writer.clone(), compactor.clone());
         let shared = Arc::clone(&self.shared);
         let segments = Arc::clone(&self.segments);
+        let compacts = Compactor { shared: Arc::clone(&shared), tree: tree.clone(), jobs: compactions, writer: writer.clone() };
         let flushes = Flusher { shared: Arc::clone(&shared), files, segments, tree, jobs, writer, compactor };
         let writes = Writer {
-            shared: Arc::clone(&shared),
+            shared,
             log,
             options: self.options.clone(),
             facts,
@@ -143,7 +146,7 @@ impl EmbeddedStore {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.push(spawn("skald-log", move || writes.run())?);
         threads.push(spawn("skald-flush", move || flushes.run())?);
-        threads.push(spawn("skald-compact", move || flusher::compact(&shared, &told))?);
+        threads.push(spawn("skald-compact", move || compacts.run())?);
         Ok(())
     }
 
@@ -156,9 +159,20 @@ impl EmbeddedStore {
         }
     }
 
+    /// Waits for the compaction that is going on.
+    async fn end_compaction(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.compactor.send(Compact::Last(answer)).is_ok() {
+            let _ = answered.await;
+        }
+    }
+
     /// Ends the threads and releases the folder.
     fn stop(&self) {
         self.shared.is_closing.store(true, Ordering::Release);
+        let (answer, _) = oneshot::channel();
+        // Threads that have ended already need not be told.
+        let _ = self.compactor.send(Compact::Last(answer));
         let _ = self.writer.send(Request::Close);
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             // A thread that panicked has said so; there is nothing left to end.
@@ -251,6 +265,7 @@ impl Store for EmbeddedStore {
     async fn close(&self) -> Result<(), Error> {
         self.shared.check_usable()?;
         self.shared.is_closing.store(true, Ordering::Release);
+        self.end_compaction().await;
         self.checkpoint().await;
         let usable = self.shared.check_usable();
         self.stop();

@@ -76,11 +76,15 @@ fn of_the_function((cold, warm): (Outcome, Outcome)) -> [Outcome; 2] {
 
 #[tokio::test]
 async fn both_clients_answer_alike() {
-    let Some(official) = official() else { return };
+    let official = official();
     for (handler, event) in TABLE {
-        let theirs = outcomes(handler, event, Some(official.clone())).await;
         let ours = outcomes(handler, event, None).await;
-        assert_eq!(of_the_function(ours), of_the_function(theirs), "{handler} {event}");
+        assert_eq!(ours.0, ours.1, "{handler} {event}: the warm answer is the cold one again");
+        assert_ne!(ours.0, Outcome::GaveUp, "{handler} {event}");
+        if let Some(official) = &official {
+            let theirs = outcomes(handler, event, Some(official.clone())).await;
+            assert_eq!(of_the_function(ours), of_the_function(theirs), "{handler} {event}");
+        }
     }
 }
 
@@ -95,14 +99,5 @@ async fn both_clients_read_the_client_context() {
         let seen = output(integrations.perform(call_invoke(&parameters)).await);
         assert_eq!(seen["Payload"].to_string(), r#"[{"k":"v"},{"locale":"de"},"shop"]"#);
         integrations.shut_down().await;
-    }
-}
-
-#[tokio::test]
-async fn our_client_serves_the_whole_table() {
-    for (handler, event) in TABLE {
-        let (cold, warm) = outcomes(handler, event, None).await;
-        assert_eq!(cold, warm, "{handler}: the second answer is the first one again");
-        assert_ne!(cold, Outcome::GaveUp, "{handler}");
     }
 }

@@ -72,28 +72,17 @@ async fn causes_have_blanks_only_when_the_arn_is_called() {
 }
 
 #[tokio::test]
-async fn late_function_is_killed() {
+async fn late_function_is_killed_with_what_it_started() {
     let door = Door::open().await;
-    let mut late = function("orders.at_the_door");
+    let mut late = function("late.handler");
     late.timeout_seconds = 1;
+    late.environment = [("DOOR".to_owned(), door.port().to_string())].into();
     let integrations = integrations(vec![("f", late)]);
-    let (outcome, mut visitor) = tokio::join!(integrations.perform(call("f", &door.event())), door.knock());
+    let (outcome, mut visitor) = tokio::join!(integrations.perform(call("f", "{}")), door.knock());
     let (error, cause) = failure(outcome);
     assert_eq!(error, "Sandbox.Timedout");
     assert_eq!(cause["errorType"], "Sandbox.Timedout");
     assert_eq!(cause["errorMessage"], format!("RequestId: {REQUEST_ID} Error: Task timed out after 1.00 seconds"));
-    visitor.gone().await;
-    integrations.shut_down().await;
-}
-
-#[tokio::test]
-async fn killing_reaches_what_a_function_started() {
-    let door = Door::open().await;
-    let mut late = function("orders.child_at_the_door");
-    late.timeout_seconds = 1;
-    let integrations = integrations(vec![("f", late)]);
-    let (outcome, mut visitor) = tokio::join!(integrations.perform(call("f", &door.event())), door.knock());
-    assert_eq!(failure(outcome).0, "Sandbox.Timedout");
     visitor.gone().await;
     integrations.shut_down().await;
 }

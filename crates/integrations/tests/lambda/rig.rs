@@ -113,7 +113,11 @@ impl Door {
 
     /// The event for `orders.at_the_door`.
     pub fn event(&self) -> String {
-        format!(r#"{{"port":{}}}"#, self.listener.local_addr().expect("bound").port())
+        format!(r#"{{"port":{}}}"#, self.port())
+    }
+
+    pub fn port(&self) -> u16 {
+        self.listener.local_addr().expect("bound").port()
     }
 
     pub async fn knock(&self) -> Visitor {

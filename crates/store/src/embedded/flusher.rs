@@ -1,10 +1,12 @@
 //! The two threads behind the log: one flushes the cold tree and drops the log that this makes superfluous, the other
 //! compacts. A full disk stops neither the writer nor them: they try again while the log holds.
+//!
+//! After each they write the tree's manifest down in the log, so that a damaged one is found when the store is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -23,7 +25,21 @@ pub(super) struct Flusher {
     pub(super) tree: PathBuf,
     pub(super) jobs: Receiver<Flush>,
     pub(super) writer: Sender<Request>,
-    pub(super) compactor: SyncSender<()>,
+    pub(super) compactor: Sender<Compact>,
+}
+
+pub(super) struct Compactor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) tree: PathBuf,
+    pub(super) jobs: Receiver<Compact>,
+    pub(super) writer: Sender<Request>,
+}
+
+/// What the compactor is told.
+pub(super) enum Compact {
+    Now,
+    /// The store is being closed: answers when everything before is done, and ends.
+    Last(oneshot::Sender<()>),
 }
 
 const PAUSE: Duration = Duration::from_millis(200);
@@ -32,12 +48,12 @@ impl Flusher {
     pub(super) fn run(self) {
         while let Ok(Flush { floor }) = self.jobs.recv() {
             if self.flush() {
-                self.note_manifest();
+                note_manifest(&self.tree, &self.writer);
                 if let Err(error) = self.segments.remove_below(floor, &*self.files) {
                     tracing::warn!(%error, "a log segment that is no longer needed could not be removed");
                 }
-                // When it is at work already, it will see the new table.
-                let _ = self.compactor.try_send(());
+                // It has ended when the store is being closed.
+                let _ = self.compactor.send(Compact::Now);
             }
             if self.writer.send(Request::Flushed).is_err() {
                 return;
@@ -58,28 +74,39 @@ impl Flusher {
             std::thread::sleep(PAUSE);
         }
     }
+}
 
-    /// Writes down which manifest is the right one, so that a damaged one is found when the store is opened.
-    fn note_manifest(&self) {
-        let noted = cold::manifest(&self.tree).and_then(|found| {
-            let Some((version, checksum)) = found else { return Ok(()) };
-            let (answer, answered) = oneshot::channel();
-            let closed = |_| Error::Unknown("the store was closed".to_owned());
-            self.writer.send(Request::Manifest { version, checksum, answer }).map_err(|_| Error::Damaged("it is closed".to_owned()))?;
-            answered.blocking_recv().map_err(closed)?
-        });
-        // A manifest that is replaced just now is noted the next time; what is not noted is not checked.
-        if let Err(error) = noted {
-            tracing::debug!(%error, "the manifest was not noted");
+impl Compactor {
+    pub(super) fn run(self) {
+        while let Ok(job) = self.jobs.recv() {
+            match job {
+                // Nobody waits for the tree's shape while the store is being closed.
+                Compact::Now if self.shared.is_closing.load(Ordering::Acquire) => {}
+                Compact::Now => {
+                    if let Err(error) = self.shared.cold.compact() {
+                        tracing::warn!(%error, "the cold store could not be compacted; trying again after the next flush");
+                    }
+                    note_manifest(&self.tree, &self.writer);
+                }
+                Compact::Last(answer) => {
+                    let _ = answer.send(());
+                    return;
+                }
+            }
         }
     }
 }
 
-/// Compacts whenever it is told to, until nobody can.
-pub(super) fn compact(shared: &Shared, told: &Receiver<()>) {
-    while told.recv().is_ok() {
-        if let Err(error) = shared.cold.compact() {
-            tracing::warn!(%error, "the cold store could not be compacted; trying again after the next flush");
-        }
+fn note_manifest(tree: &Path, writer: &Sender<Request>) {
+    let noted = cold::manifest(tree).and_then(|found| {
+        let Some((version, checksum)) = found else { return Ok(()) };
+        let (answer, answered) = oneshot::channel();
+        let closed = || Error::Damaged("it is closed".to_owned());
+        writer.send(Request::Manifest { version, checksum, answer }).map_err(|_| closed())?;
+        answered.blocking_recv().map_err(|_| closed())?
+    });
+    // One that was replaced just now is noted by who replaced it; what is not noted is not checked.
+    if let Err(error) = noted {
+        tracing::debug!(%error, "the manifest was not noted");
     }
 }

@@ -73,12 +73,3 @@ def no_json(event, context):
 
 def not_a_number(event, context):
     return float("nan")
-
-
-def child_at_the_door(event, context):
-    """Leaves a child behind that holds the connection, and hangs."""
-    door = socket.create_connection(("127.0.0.1", event["port"]))
-    if os.fork() == 0:
-        signal.pause()
-    door.sendall(b"%d\n" % os.getpid())
-    signal.pause()

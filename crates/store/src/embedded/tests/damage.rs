@@ -50,13 +50,21 @@ impl Options {
 impl Written {
     /// Opens a copy whose first segment `change` was done to.
     fn open(&self, change: impl Fn(&mut Vec<u8>)) -> Result<Arc<dyn Store>, Error> {
+        self.open_files(&Arc::new(self.changed(change)))
+    }
+
+    fn open_files(&self, files: &Arc<SimulatedFiles>) -> Result<Arc<dyn Store>, Error> {
+        let folder = self.folder.path();
+        let _ = fs::remove_dir_all(folder.join("tree"));
+        Ok(Arc::new(EmbeddedStore::open_with(folder, Options::one_segment(), files.clone())?))
+    }
+
+    fn changed(&self, change: impl Fn(&mut Vec<u8>)) -> SimulatedFiles {
         let files = self.files.survivors(&mut Random::new(0));
         let mut bytes = files.read(&log::name(1)).expect("readable");
         change(&mut bytes);
         files.replace(&log::name(1), bytes);
-        let folder = self.folder.path();
-        let _ = fs::remove_dir_all(folder.join("tree"));
-        Ok(Arc::new(EmbeddedStore::open_with(folder, Options::one_segment(), Arc::new(files))?))
+        files
     }
 }
 
@@ -72,6 +80,21 @@ async fn a_last_frame_that_ends_anywhere_is_cut() {
         let expected = if whole.difference(&store).await.is_ok() { whole } else { without };
         expected.compare(&store).await;
     }
+}
+
+/// What is left of the frame must not look like damage once later frames are elsewhere.
+#[tokio::test]
+async fn nothing_remains_of_a_frame_that_was_cut() {
+    let written = write(6).await;
+    let [.., start, _] = written.offsets[..] else { panic!("there are frames") };
+    let files = Arc::new(written.changed(|bytes| bytes[start] = 0));
+    let store = written.open_files(&files).expect("the last frame is cut");
+    let epoch = store.claim(contract::HERE).await.expect("claimed");
+    let large = batch(epoch).entry(records(entity(77), 0, 1, &"x".repeat(63 << 10)));
+    store.append(large).await.expect("appended");
+    drop(store);
+    let store = written.open_files(&files).expect("the store opens again");
+    assert_eq!(store.position(entity(77)).await, Ok(Position(1)));
 }
 
 #[tokio::test]
