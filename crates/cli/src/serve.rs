@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -82,9 +82,16 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     })?;
     let engine = Engine::open(store, Arc::new(integrations), Options::default()).await.context("the engine did not start")?;
     announce(address)?;
+    let broken = OnceLock::new();
     let served = Server::serve(listener, engine.clone(), config, async {
-        let name = signals.next().await;
-        tracing::info!(signal = name, "stopping");
+        tokio::select! {
+            name = signals.next() => tracing::info!(signal = name, "stopping"),
+            // Nothing can be acknowledged any more that is not on disk.
+            reason = engine.broken() => {
+                tracing::error!(reason, "the store is broken: stopping");
+                let _ = broken.set(reason);
+            }
+        }
         tokio::spawn(async move {
             signals.next().await;
             // Whoever asks twice does not want to wait. What is durable is not touched by this.
@@ -94,6 +101,9 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     .await;
     engine.stop(STOP_GRACE).await;
     tracing::info!("stopped");
+    if let Some(reason) = broken.get() {
+        anyhow::bail!("the store is broken: {reason}");
+    }
     served.context("the listener broke")
 }
 

@@ -188,7 +188,7 @@ impl Owner {
         let appending = shared.store.append(batch);
         self.appends.spawn(async move {
             let mut result = appending.await;
-            while let (Err(skald_store::Error::Full(_)), Some(batch)) = (&result, &kept) {
+            while let (Err(skald_store::Error::Full(_)), Some(batch), false) = (&result, &kept, shared.is_stopping()) {
                 tokio::time::sleep(FULL_PAUSE).await;
                 result = shared.store.append(batch.clone()).await;
             }

@@ -59,3 +59,30 @@ fn trace_id_has_lambdas_form() {
     assert!(root.ends_with("-0e6ab5d27f4f4c6e9f0f2f3a"), "{root}");
     assert_eq!(rest, "Parent=0e6ab5d27f4f4c6e;Sampled=0");
 }
+
+#[tokio::test]
+async fn process_that_rested_long_enough_is_ended() {
+    let table = TABLE.replace("orders.create_order", "orders.count").replace("\".\"", "\"tests/lambda/functions\"");
+    let lambda = lambda(&format!("{table}init_timeout_seconds = 120\ntimeout_seconds = 60")).expect("a good table");
+    let function = &lambda.functions["createOrder"];
+    let call = async || {
+        let invocation = Invocation {
+            request_id: "r".to_owned(),
+            event: Bytes::from_static(b"{}"),
+            function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:createOrder".to_owned(),
+            trace_id: "Root=1-0-0".to_owned(),
+            client_context: None,
+            timeout: Duration::ZERO,
+        };
+        match function.invoke(invocation).await {
+            Ended::Succeeded(payload) => serde_json::from_slice::<serde_json::Value>(&payload).expect("JSON")["calls"].clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(call().await, 1);
+    function.retire_idle(Duration::from_secs(3_600));
+    assert_eq!(call().await, 2);
+    function.retire_idle(Duration::ZERO);
+    assert_eq!(call().await, 1);
+    lambda.shut_down().await;
+}
