@@ -13,7 +13,7 @@ use crate::keys::{self, ListKind};
 use crate::live::{self, Summary};
 use crate::page::{Page, PageRequest};
 use crate::shared::Shared;
-use crate::stored::{Envelope, NameRecord};
+use crate::stored::{Envelope, Head, NameRecord};
 
 /// How much of a journal is read for a page at once.
 const READ_BYTES: usize = 512 * 1024;
@@ -43,8 +43,8 @@ pub(crate) async fn stored(shared: &Shared, entity: EntityId) -> Result<(Identit
     let first = store.read(entity, Position(0), 1).await?;
     let records = decode(first.first().ok_or_else(broken)?)?;
     let identity = identity_of(&records).ok_or_else(broken)?;
-    let head = store.head(entity).await?.and_then(|head| Envelope::decode(&head.bytes));
-    if head.is_some_and(|head| head.status == ExecutionStatus::Running) {
+    let head = store.head(entity).await?.and_then(|head| Head::decode(&head.bytes));
+    if head.is_some_and(|head| head.envelope.status == ExecutionStatus::Running) {
         return Ok((identity, Status::Running));
     }
     // Only notes of what was owed may follow the terminal event.

@@ -42,7 +42,7 @@ impl NameRecord {
     }
 }
 
-/// What a list shows of an execution, beside what the key says; also the head of its entity.
+/// What a list shows of an execution, beside what the key says; also the first part of its entity's head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) status: ExecutionStatus,
@@ -89,5 +89,52 @@ impl Envelope {
             timer_due: time(19)?,
             name: std::str::from_utf8(&bytes[27..]).ok()?.to_owned(),
         })
+    }
+}
+
+/// An entity's head: how it stands, and its folded state for when it is woken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) envelope: Envelope,
+    /// None for one that is over and owes nothing.
+    pub(crate) folded: Option<Folded>,
+}
+
+/// A folded state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folded {
+    /// The definition's, without which the snapshot cannot be read.
+    pub(crate) revision: u64,
+    pub(crate) snapshot: Bytes,
+}
+
+impl Head {
+    /// Version, the envelope's length, the envelope; then, if there is a folded state, its revision and snapshot.
+    pub(crate) fn encode(&self) -> Bytes {
+        let envelope = self.envelope.encode();
+        let length = u32::try_from(envelope.len()).expect("a name has at most 80 characters");
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&envelope);
+        if let Some(folded) = &self.folded {
+            bytes.extend_from_slice(&folded.revision.to_be_bytes());
+            bytes.extend_from_slice(&folded.snapshot);
+        }
+        Bytes::from(bytes)
+    }
+
+    pub(crate) fn decode(bytes: &Bytes) -> Option<Self> {
+        if bytes.first() != Some(&VERSION) {
+            return None;
+        }
+        let length = u32::from_be_bytes(bytes.get(1..5)?.try_into().ok()?);
+        let (envelope, rest) = bytes[5..].split_at_checked(usize::try_from(length).ok()?)?;
+        let folded = if rest.is_empty() {
+            None
+        } else {
+            let (revision, snapshot) = rest.split_first_chunk()?;
+            Some(Folded { revision: u64::from_be_bytes(*revision), snapshot: bytes.slice_ref(snapshot) })
+        };
+        Some(Self { envelope: Envelope::decode(envelope)?, folded })
     }
 }

@@ -352,10 +352,10 @@ pub(crate) fn clipped(error: Option<String>, cause: Option<String>) -> ErrorDeta
 }
 
 fn clip(mut text: String, characters_max: usize) -> String {
-    if text.len() > characters_max {
-        if let Some((end, _)) = text.char_indices().nth(characters_max) {
-            text.truncate(end);
-        }
+    if text.len() > characters_max
+        && let Some((end, _)) = text.char_indices().nth(characters_max)
+    {
+        text.truncate(end);
     }
     text
 }

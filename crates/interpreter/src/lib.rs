@@ -26,6 +26,7 @@ mod catch;
 mod states;
 pub mod history;
 pub mod journal;
+pub mod snapshot;
 
 #[cfg(test)]
 mod tests;

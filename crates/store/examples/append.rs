@@ -40,7 +40,7 @@ async fn main() {
     }
 }
 
-async fn measure(folder: &PathBuf, load: Load, in_flight: u64, time: Duration) {
+async fn measure(folder: &Path, load: Load, in_flight: u64, time: Duration) {
     let store = Arc::new(EmbeddedStore::open(folder, Options::default()).expect("the store opens"));
     let epoch = store.claim(PartitionId(1)).await.expect("the partition can be claimed");
     let appended = Arc::new(AtomicU64::new(0));

@@ -232,7 +232,7 @@ impl Book {
             put(Table::Catalog, keys::machine(scope, name), record.encode()),
             put(Table::Meta, Bytes::from_static(keys::NEXT_NUMBER), (*next + 1).to_be_bytes().to_vec()),
         ];
-        self.append(now, changes).await.map_err(Fault::from)?;
+        self.append(now, changes).await?;
         *next += 1;
         let updated = UpdatedMachine { updated_at: now, revision_id: revision.id.clone() };
         let revision = Arc::new(Revision { record: revision, definition });
@@ -299,7 +299,7 @@ impl Book {
         }
         let activity = Activity { arn: arn.clone(), name: name.to_owned(), created_at: now, encryption };
         let change = put(Table::Catalog, keys::activity(scope, name), encode_activity(scope, &activity, tags));
-        self.append(now, vec![change]).await.map_err(Fault::from)?;
+        self.append(now, vec![change]).await?;
         write(&self.activities).insert(arn, (scope.clone(), activity.clone()));
         Ok(activity)
     }

@@ -214,7 +214,7 @@ impl Owner {
             std::mem::take(&mut live.queue).into_iter().partition(|item| matches!(item, Item::SameName(_)));
         live.queue = others;
         self.same_names.extend(same.into_iter().filter_map(|item| match item {
-            Item::SameName(start) => Some(start),
+            Item::SameName(start) => Some(*start),
             Item::Command(_) | Item::Question(..) => None,
         }));
     }

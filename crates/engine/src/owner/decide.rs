@@ -45,7 +45,7 @@ pub(crate) struct Decided {
     /// Answers, to be given when the records are durable.
     waiting: Vec<Waiting>,
     /// Starts of the same name that came meanwhile.
-    same_names: Vec<Box<super::Start>>,
+    same_names: Vec<super::Start>,
 }
 
 /// The commands of one decision.
@@ -141,7 +141,7 @@ impl Owner {
         let Some(live) = self.entities.get_mut(&entity) else { return };
         live.execution = Some(execution);
         live.waiting.extend(waiting);
-        live.queue.extend(same_names.into_iter().map(Item::SameName));
+        live.queue.extend(same_names.into_iter().map(|start| Item::SameName(Box::new(start))));
         if records.is_empty() {
             self.settle(entity);
             return;
@@ -224,7 +224,7 @@ impl Work {
                     let answer = decided.question(&mut execution, question);
                     decided.waiting.push(Waiting::Reply(reply, answer));
                 }
-                Item::SameName(start) => same_names.push(start),
+                Item::SameName(start) => same_names.push(*start),
             }
         }
         if go_on == GoOn::Yes && decided.records.is_empty() {
@@ -331,7 +331,7 @@ fn index_changes(live: &mut Entity, entity: EntityId) -> (Vec<Change>, Option<By
         return (changes, None);
     }
     list_changes(live, entity, &mut changes);
-    let head = settled.then(|| live.envelope(None, live.listed).encode());
+    let head = settled.then(|| live.head(None, live.listed).encode());
     (changes, head)
 }
 
@@ -361,9 +361,9 @@ fn offer_changes(live: &mut Entity, entity: EntityId, changes: &mut Vec<Change>)
         }
     }
     for (scheduled, (activity_arn, key)) in standing {
-        if !live.offers.contains_key(&scheduled) {
+        if let std::collections::btree_map::Entry::Vacant(row) = live.offers.entry(scheduled) {
             changes.push(put(Table::ActivityTasks, key.clone(), Bytes::new()));
-            live.offers.insert(scheduled, (activity_arn, key));
+            row.insert((activity_arn, key));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
-use skald_interpreter::{Command, Effect, EventId, Execution};
+use skald_interpreter::{Command, Effect, EventId, Execution, Identity, snapshot};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -14,7 +14,7 @@ use super::message::{Question, Reply, Start};
 use crate::error::{Fault, StartExecutionError};
 use crate::execution::Started;
 use crate::live;
-use crate::stored::Envelope;
+use crate::stored::{Envelope, Folded, Head};
 
 /// An execution, and what its owner knows beside it.
 pub(crate) struct Entity {
@@ -121,10 +121,22 @@ impl Entity {
         self.execution.as_deref().expect("looked at only when it is not lent out")
     }
 
-    /// Its head and list value as it stands.
+    fn identity(&self) -> &Identity {
+        self.execution().identity().expect("a durable execution has its first records")
+    }
+
+    /// Its head as it stands. Nobody wakes a settled one, so its folded state is left out.
+    pub(crate) fn head(&self, parked_until: Option<Timestamp>, listed: bool) -> Head {
+        let execution = self.execution();
+        let folded = (!execution.is_settled())
+            .then(|| Folded { revision: self.identity().origin.revision, snapshot: snapshot::encode(execution).into() });
+        Head { envelope: self.envelope(parked_until, listed), folded }
+    }
+
+    /// Its list value as it stands.
     pub(crate) fn envelope(&self, parked_until: Option<Timestamp>, listed: bool) -> Envelope {
         let execution = self.execution();
-        let identity = execution.identity().expect("a durable execution has its first records");
+        let identity = self.identity();
         Envelope {
             status: live::status_of(execution.status()),
             started_at: identity.started_at,

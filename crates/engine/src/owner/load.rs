@@ -1,10 +1,13 @@
-//! Loading: an entity's journal becomes a live execution again, whether it was parked, awake at a crash, or dropped.
+//! Loading: an execution becomes live again, whether it was parked, awake at a crash, or dropped.
+//!
+//! Its head carries the state as it was folded then: only the records after it are read. A head may be lost, or written by
+//! a release that folded otherwise: the whole journal says the same.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use skald_asl::Timestamp;
-use skald_interpreter::{Execution, Note, Record, journal};
+use skald_interpreter::{Execution, Note, Record, journal, snapshot};
 use skald_store::{EntityId, Position, StoredChunk, Table};
 use tokio::task::JoinError;
 
@@ -15,7 +18,7 @@ use super::message::Reply;
 use crate::keys;
 use crate::scope::Scope;
 use crate::shared::Shared;
-use crate::stored::Envelope;
+use crate::stored::{Folded, Head};
 
 /// How much of a journal is read at once.
 const READ_BYTES: usize = 4 * 1024 * 1024;
@@ -87,7 +90,7 @@ impl Owner {
                     };
                     drop(reply.send(answer));
                 }
-                Item::SameName(start) => self.same_names.push(start),
+                Item::SameName(start) => self.same_names.push(*start),
             }
         }
     }
@@ -95,35 +98,71 @@ impl Owner {
 
 async fn read_execution(shared: &Shared, entity: EntityId) -> Result<Option<Loaded>, String> {
     let store = &shared.store;
-    let mut position = Position(0);
-    let mut execution: Option<Execution> = None;
+    let (mut envelope, mut begun) = (None, None);
+    if let Some(stored) = store.head(entity).await.map_err(|error| error.to_string())?
+        && let Some(head) = Head::decode(&stored.bytes)
+    {
+        envelope = Some(head.envelope);
+        if let Some(folded) = head.folded {
+            begun = at_head(shared, stored.position, &folded).await?;
+        }
+    }
+    let is_checked = cfg!(debug_assertions) && begun.is_some();
+    let Some(execution) = fold_rest(shared, entity, begun).await? else { return Ok(None) };
+    if is_checked {
+        // Whatever tests run shows that heads say what journals say.
+        let folded = fold_rest(shared, entity, None).await?;
+        assert_eq!(Some(&execution), folded.as_ref(), "from the head on, and from the beginning");
+    }
+    let identity = execution.identity().ok_or("the journal does not begin with its origin")?;
+    let origin = &identity.origin;
+    let scope = Scope { partition: origin.partition.clone(), account: origin.account.clone(), region: origin.region.clone() };
+    let prefix = keys::machine_prefix(&scope, &origin.machine_name, origin.machine_incarnation).into();
+    let deleting = shared.book.deleting_flag(origin.machine_incarnation);
+    let awake = store.get(Table::Awake, &keys::awake(entity)).await.map_err(|error| error.to_string())?.is_some();
+    let (listed, timer_due) = envelope.map_or((false, None), |envelope| (envelope.listed, envelope.timer_due));
+    // An awake entity has no timer row: the record that woke it removed it.
+    Ok(Some(Loaded { execution, deleting, prefix, awake, listed, timer_due: timer_due.filter(|_| !awake) }))
+}
+
+/// The execution as its head has it; none when the head does not help.
+async fn at_head(shared: &Shared, position: Position, folded: &Folded) -> Result<Option<Execution>, String> {
+    let revision = shared.book.revision(folded.revision).await.map_err(|fault| fault.0)?;
+    match snapshot::decode(&folded.snapshot, Arc::clone(&revision.definition)) {
+        Ok(execution) if execution.position() == position.0 => Ok(Some(execution)),
+        Ok(execution) => {
+            tracing::warn!(head = position.0, snapshot = execution.position(), "a head's state is of another position: folding the journal");
+            Ok(None)
+        }
+        Err(snapshot::DecodeError::UnknownVersion { .. }) => Ok(None),
+        Err(snapshot::DecodeError::Broken(error)) => {
+            tracing::warn!(%error, "a head's state cannot be read: folding the journal");
+            Ok(None)
+        }
+    }
+}
+
+/// Folds the records that follow what is folded already, or all of them; none when there are none.
+async fn fold_rest(shared: &Shared, entity: EntityId, mut execution: Option<Execution>) -> Result<Option<Execution>, String> {
+    let mut position = Position(execution.as_ref().map_or(0, Execution::position));
     loop {
-        let chunks = store.read(entity, position, READ_BYTES).await.map_err(|error| error.to_string())?;
-        let Some(last) = chunks.last().map(StoredChunk::last) else { break };
-        position = last;
+        let chunks = shared.store.read(entity, position, READ_BYTES).await.map_err(|error| error.to_string())?;
+        let Some(last) = chunks.last().map(StoredChunk::last) else { return Ok(execution) };
         for chunk in chunks {
             let records = journal::decode(&chunk.bytes, chunk.count).map_err(|error| error.to_string())?;
             let folding = match &mut execution {
                 Some(execution) => execution,
                 None => execution.insert(unborn(shared, &records).await?),
             };
-            for record in &records {
-                folding.apply(record);
+            for (at, record) in (chunk.first.0..).zip(&records) {
+                // A chunk may begin before what is folded already.
+                if at > position.0 {
+                    folding.apply(record);
+                }
             }
         }
+        position = last;
     }
-    let Some(execution) = execution else { return Ok(None) };
-    let identity = execution.identity().ok_or("the journal does not begin with its origin")?;
-    let origin = &identity.origin;
-    let scope = Scope { partition: origin.partition.clone(), account: origin.account.clone(), region: origin.region.clone() };
-    let prefix = keys::machine_prefix(&scope, &origin.machine_name, origin.machine_incarnation).into();
-    let deleting = shared.book.deleting_flag(origin.machine_incarnation);
-    let head = store.head(entity).await.map_err(|error| error.to_string())?;
-    let envelope = head.and_then(|head| Envelope::decode(&head.bytes));
-    let awake = store.get(Table::Awake, &keys::awake(entity)).await.map_err(|error| error.to_string())?.is_some();
-    let (listed, timer_due) = envelope.map_or((false, None), |envelope| (envelope.listed, envelope.timer_due));
-    // An awake entity has no timer row: the record that woke it removed it.
-    Ok(Some(Loaded { execution, deleting, prefix, awake, listed, timer_due: timer_due.filter(|_| !awake) }))
 }
 
 /// The execution that a journal's first record names.

@@ -58,7 +58,7 @@ pub(crate) struct Owner {
     /// Names whose first append is in flight.
     starting: HashMap<Bytes, EntityId>,
     /// Starts that waited for an earlier one of their name to be durable.
-    same_names: Vec<Box<Start>>,
+    same_names: Vec<Start>,
     /// Entities being read, and what waits for them.
     loading: HashMap<EntityId, Vec<Item>>,
     /// Live entities by due time.
@@ -184,7 +184,7 @@ impl Owner {
 
     async fn take_request(&mut self, request: Request) {
         match request {
-            Request::Start(start) => self.start(start).await,
+            Request::Start(start) => self.start(*start).await,
             Request::Ask(Ask { entity, question, reply }) => self.enqueue(entity, Item::Question(question, reply)),
         }
     }

@@ -107,7 +107,8 @@ impl Owner {
         let position = live.execution().position();
         let due = live.execution().next_due();
         let mut changes = Vec::new();
-        let envelope = live.envelope(due, true);
+        let head = live.head(due, true);
+        let envelope = &head.envelope;
         if !live.listed {
             for kind in [ListKind::All, ListKind::Status(ExecutionStatus::Running)] {
                 changes.push(put(Table::Lists, keys::list(&live.prefix, kind, envelope.started_at, entity), envelope.encode()));
@@ -125,7 +126,7 @@ impl Owner {
         live.listed = true;
         live.timer_due = due;
         live.awake = false;
-        self.append_head(entity, position, envelope.encode(), changes);
+        self.append_head(entity, position, head.encode(), changes);
     }
 
     /// The head of a parked entity is durable: it goes, unless something came for it meanwhile.
@@ -155,7 +156,7 @@ impl Owner {
                 continue;
             };
             let position = live.execution().position();
-            let head = live.envelope(live.timer_due, live.listed).encode();
+            let head = live.head(live.timer_due, live.listed).encode();
             live.busy = true;
             self.append_head(entity, position, head, Vec::new());
         }

@@ -15,15 +15,15 @@ use crate::execution::{ExecutionStatus, Started};
 use crate::keys;
 use crate::live;
 use crate::shared::hash_of;
-use crate::stored::{Envelope, NameRecord};
+use crate::stored::{Head, NameRecord};
 
 impl Owner {
     /// Starts an execution, or answers as the one that has the name already.
-    pub(super) async fn start(&mut self, start: Box<Start>) {
+    pub(super) async fn start(&mut self, start: Start) {
         let key = keys::name(&start.machine.prefix, &start.name);
         if let Some(entity) = self.starting.get(&key).copied() {
             // Not durable yet: whether it will be decides what this one is told.
-            self.enqueue(entity, Item::SameName(start));
+            self.enqueue(entity, Item::SameName(Box::new(start)));
             return;
         }
         match self.shared.store.get(Table::Names, &key).await {
@@ -37,10 +37,10 @@ impl Owner {
     }
 
     /// The name is taken by a durable execution.
-    pub(super) async fn answer_same_name(&mut self, start: Box<Start>, existing: NameRecord) {
+    pub(super) async fn answer_same_name(&mut self, start: Start, existing: NameRecord) {
         let status = match self.entities.get(&existing.entity) {
             Some(live) if live.busy => {
-                self.enqueue(existing.entity, Item::SameName(start));
+                self.enqueue(existing.entity, Item::SameName(Box::new(start)));
                 return;
             }
             Some(live) => Ok(live::status_of(live.execution().status())),
@@ -56,11 +56,11 @@ impl Owner {
     async fn stored_status(&self, entity: EntityId) -> Result<ExecutionStatus, Fault> {
         let head = self.shared.store.head(entity).await?;
         // An entity without a head was never parked nor closed: it runs, and is being loaded.
-        Ok(head.and_then(|head| Envelope::decode(&head.bytes)).map_or(ExecutionStatus::Running, |envelope| envelope.status))
+        Ok(head.and_then(|head| Head::decode(&head.bytes)).map_or(ExecutionStatus::Running, |head| head.envelope.status))
     }
 
-    fn begin(&mut self, start: Box<Start>, key: bytes::Bytes) {
-        let Start { machine, name, input, trace_header, starter_hash, reply } = *start;
+    fn begin(&mut self, start: Start, key: bytes::Bytes) {
+        let Start { machine, name, input, trace_header, starter_hash, reply } = start;
         if machine.deleting.load(Ordering::Acquire) {
             drop(reply.send(Err(StartExecutionError::StateMachineDeleting(machine.arn()))));
             return;

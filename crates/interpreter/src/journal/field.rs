@@ -1,5 +1,6 @@
 //! How one field is written and read back, by its type.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skald_asl::Timestamp;
@@ -10,7 +11,7 @@ use super::reader::{Reader, Shared};
 use super::writer::Writer;
 use crate::event::{Completion, FrameId, StateType};
 
-pub(super) trait Field: Sized {
+pub(crate) trait Field: Sized {
     fn write<'r>(&'r self, writer: &mut Writer<'r>);
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
@@ -135,6 +136,16 @@ impl<T: Field> Field for Box<T> {
     }
 }
 
+impl<T: Field> Field for Arc<T> {
+    fn write<'r>(&'r self, writer: &mut Writer<'r>) {
+        self.as_ref().write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(reader).map(Self::new)
+    }
+}
+
 impl<T: Field> Field for Vec<T> {
     fn write<'r>(&'r self, writer: &mut Writer<'r>) {
         writer.varint(self.len() as u64);
@@ -144,11 +155,24 @@ impl<T: Field> Field for Vec<T> {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let offset = reader.offset();
-        let count = reader.varint()?;
-        // An item takes a byte at least.
-        let count = usize::try_from(count).ok().filter(|count| *count <= reader.left()).ok_or(DecodeError::Truncated { offset })?;
+        let count = reader.count()?;
         (0..count).map(|_| T::read(reader)).collect()
+    }
+}
+
+/// A list of pairs.
+impl<K: Field + Ord, V: Field> Field for BTreeMap<K, V> {
+    fn write<'r>(&'r self, writer: &mut Writer<'r>) {
+        writer.varint(self.len() as u64);
+        for (key, value) in self {
+            key.write(writer);
+            value.write(writer);
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let count = reader.count()?;
+        (0..count).map(|_| Ok((K::read(reader)?, V::read(reader)?))).collect()
     }
 }
 

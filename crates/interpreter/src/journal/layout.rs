@@ -12,12 +12,12 @@ use crate::note::{Note, Origin};
 /// Tags from here on are notes; below are events.
 const FIRST_NOTE: u8 = 192;
 
-pub(super) fn is_note(tag: u8) -> bool {
+pub(crate) fn is_note(tag: u8) -> bool {
     tag >= FIRST_NOTE
 }
 
 /// An enum whose variants have tags.
-pub(super) trait Tagged: Sized {
+pub(crate) trait Tagged: Sized {
     /// In the order of the list.
     #[cfg(test)]
     const TAGS: &[u8];
@@ -82,6 +82,8 @@ macro_rules! fields {
         }
     };
 }
+
+pub(crate) use {fields, tagged};
 
 tagged! { EventKind:
     1 ExecutionStarted { input, role_arn, deadline, start_at },

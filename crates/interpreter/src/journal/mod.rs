@@ -26,13 +26,13 @@
 //!
 //! Not here, on purpose: checksums and compression (the store's); checking that payloads are JSON (done when they came in).
 
-mod field;
-mod layout;
-mod reader;
-mod writer;
+pub(crate) mod field;
+pub(crate) mod layout;
+pub(crate) mod reader;
+pub(crate) mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use skald_asl::Timestamp;
 

@@ -7,44 +7,44 @@ use skald_query::Payload;
 use super::DecodeError;
 
 /// A chunk, and how far it is read.
-pub(super) struct Reader<'c> {
+pub(crate) struct Reader<'c> {
     chunk: &'c [u8],
     position: usize,
     /// Where the record ends, or between records the chunk.
     end: usize,
-    pub(super) payloads: Vec<Payload>,
-    pub(super) names: Vec<Arc<str>>,
+    pub(crate) payloads: Vec<Payload>,
+    pub(crate) names: Vec<Arc<str>>,
     /// Of the latest event.
-    pub(super) event_id: u64,
-    pub(super) event_millis: i64,
+    pub(crate) event_id: u64,
+    pub(crate) event_millis: i64,
 }
 
 /// Where the chunk ends, while one record of it is read.
-pub(super) struct ChunkEnd(usize);
+pub(crate) struct ChunkEnd(usize);
 
 /// A text that may be shared.
-pub(super) enum Shared<'c> {
+pub(crate) enum Shared<'c> {
     Text(&'c str),
     /// Its place among the earlier ones.
     Ordinal(usize),
 }
 
 impl<'c> Reader<'c> {
-    pub(super) fn new(chunk: &'c [u8]) -> Self {
+    pub(crate) fn new(chunk: &'c [u8]) -> Self {
         let (payloads, names) = (Vec::new(), Vec::new());
         Self { chunk, position: 0, end: chunk.len(), payloads, names, event_id: 0, event_millis: 0 }
     }
 
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.position
     }
 
     /// Bytes left in the record: nothing longer can follow.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.end - self.position
     }
 
-    pub(super) fn begin_record(&mut self) -> Result<ChunkEnd, DecodeError> {
+    pub(crate) fn begin_record(&mut self) -> Result<ChunkEnd, DecodeError> {
         let offset = self.position;
         let length: [u8; 4] = self.take(4)?.try_into().expect("four bytes were asked for");
         let length = u32::from_le_bytes(length) as usize;
@@ -56,21 +56,21 @@ impl<'c> Reader<'c> {
         Ok(chunk_end)
     }
 
-    pub(super) fn end_record(&mut self, ChunkEnd(end): ChunkEnd) -> Result<(), DecodeError> {
+    pub(crate) fn end_record(&mut self, ChunkEnd(end): ChunkEnd) -> Result<(), DecodeError> {
         self.expect_end()?;
         self.end = end;
         Ok(())
     }
 
-    pub(super) fn expect_end(&self) -> Result<(), DecodeError> {
+    pub(crate) fn expect_end(&self) -> Result<(), DecodeError> {
         if self.left() > 0 { Err(DecodeError::LeftOver { offset: self.position }) } else { Ok(()) }
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, DecodeError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         Ok(self.take(1)?[0])
     }
 
-    pub(super) fn varint(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         let offset = self.position;
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
@@ -87,17 +87,24 @@ impl<'c> Reader<'c> {
         Err(DecodeError::NumberTooLarge { offset })
     }
 
-    pub(super) fn signed(&mut self) -> Result<i64, DecodeError> {
+    /// How many items follow, of a byte at least each.
+    pub(crate) fn count(&mut self) -> Result<usize, DecodeError> {
+        let offset = self.position;
+        let count = usize::try_from(self.varint()?).ok();
+        count.filter(|count| *count <= self.left()).ok_or(DecodeError::Truncated { offset })
+    }
+
+    pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
         let zigzag = self.varint()?;
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
     }
 
-    pub(super) fn text(&mut self) -> Result<&'c str, DecodeError> {
+    pub(crate) fn text(&mut self) -> Result<&'c str, DecodeError> {
         let length = self.varint()?;
         self.utf8(length)
     }
 
-    pub(super) fn shared(&mut self) -> Result<Shared<'c>, DecodeError> {
+    pub(crate) fn shared(&mut self) -> Result<Shared<'c>, DecodeError> {
         let head = self.varint()?;
         if head & 1 == 0 {
             return self.utf8(head >> 1).map(Shared::Text);

@@ -1,5 +1,5 @@
 mod golden;
-mod sample;
+pub(crate) mod sample;
 
 use skald_query::Payload;
 

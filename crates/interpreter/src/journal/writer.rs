@@ -10,20 +10,20 @@ const PROBES_MAX: usize = 16;
 const RECORD_BYTES_USUAL: usize = 64;
 
 /// A chunk as it grows. What it has written before is borrowed from the records.
-pub(super) struct Writer<'r> {
+pub(crate) struct Writer<'r> {
     bytes: Vec<u8>,
-    pub(super) payloads: Seen<'r>,
-    pub(super) names: Seen<'r>,
+    pub(crate) payloads: Seen<'r>,
+    pub(crate) names: Seen<'r>,
     /// Of the latest event.
-    pub(super) event_id: u64,
-    pub(super) event_millis: i64,
+    pub(crate) event_id: u64,
+    pub(crate) event_millis: i64,
 }
 
 /// Where the length of the record being written belongs.
-pub(super) struct LengthPlace(usize);
+pub(crate) struct LengthPlace(usize);
 
 impl<'r> Writer<'r> {
-    pub(super) fn new(record_count: usize) -> Self {
+    pub(crate) fn new(record_count: usize) -> Self {
         Self {
             bytes: Vec::with_capacity((record_count + 1) * RECORD_BYTES_USUAL),
             payloads: Seen::default(),
@@ -33,27 +33,27 @@ impl<'r> Writer<'r> {
         }
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    pub(super) fn begin_record(&mut self) -> LengthPlace {
+    pub(crate) fn begin_record(&mut self) -> LengthPlace {
         let place = LengthPlace(self.bytes.len());
         self.bytes.extend([0; 4]);
         place
     }
 
-    pub(super) fn end_record(&mut self, LengthPlace(place): LengthPlace) {
+    pub(crate) fn end_record(&mut self, LengthPlace(place): LengthPlace) {
         let start = place + 4;
         let length = u32::try_from(self.bytes.len() - start).expect("a record is smaller than 4 GiB: its payloads are limited");
         self.bytes[place..start].copy_from_slice(&length.to_le_bytes());
     }
 
-    pub(super) fn byte(&mut self, byte: u8) {
+    pub(crate) fn byte(&mut self, byte: u8) {
         self.bytes.push(byte);
     }
 
-    pub(super) fn varint(&mut self, mut number: u64) {
+    pub(crate) fn varint(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.bytes.push(number as u8 | 0x80);
             number >>= 7;
@@ -62,21 +62,21 @@ impl<'r> Writer<'r> {
     }
 
     /// Zigzag: 0, −1, 1, −2, … are 0, 1, 2, 3, …
-    pub(super) fn signed(&mut self, number: i64) {
+    pub(crate) fn signed(&mut self, number: i64) {
         self.varint(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.varint(text.len() as u64);
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn payload(&mut self, text: &'r str) {
+    pub(crate) fn payload(&mut self, text: &'r str) {
         let ordinal = self.payloads.find_or_add(text);
         self.text_or_ordinal(text, ordinal);
     }
 
-    pub(super) fn name(&mut self, text: &'r str) {
+    pub(crate) fn name(&mut self, text: &'r str) {
         let ordinal = self.names.find_or_add(text);
         self.text_or_ordinal(text, ordinal);
     }
@@ -94,7 +94,7 @@ impl<'r> Writer<'r> {
 
 /// The texts of a chunk in the order written, found again through an open-addressed table.
 #[derive(Default)]
-pub(super) struct Seen<'r> {
+pub(crate) struct Seen<'r> {
     texts: Vec<&'r str>,
     /// Ordinal + 1 of a text; 0 is free. The length is zero or a power of two, more than twice that of `texts`.
     slots: Vec<u32>,

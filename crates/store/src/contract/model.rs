@@ -31,11 +31,12 @@ impl Model {
         let mut rows = self.rows.clone();
         let keys = batch.changes.iter().all(|change| {
             let at = (change.table, change.key.clone());
-            match &change.operation {
-                Operation::Put(value) => rows.insert(at, value.clone()).is_some() || true,
-                Operation::PutIfAbsent(value) => rows.insert(at, value.clone()).is_none(),
-                Operation::Delete => rows.remove(&at).is_some() || true,
-            }
+            let (before, may_be_taken) = match &change.operation {
+                Operation::Put(value) => (rows.insert(at, value.clone()), true),
+                Operation::PutIfAbsent(value) => (rows.insert(at, value.clone()), false),
+                Operation::Delete => (rows.remove(&at), true),
+            };
+            may_be_taken || before.is_none()
         });
         positions && keys
     }

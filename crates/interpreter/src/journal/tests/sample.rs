@@ -14,59 +14,66 @@ use crate::record::Record;
 /// Up to 40 records of any kind, in no order that makes sense.
 pub(super) fn records(dice: &mut Dice) -> Vec<Record> {
     let count = dice.roll() % 41;
-    let mut source = Source { dice, payloads: Vec::new() };
+    let mut source = Source::new(dice);
     (0..count).map(|_| source.record()).collect()
 }
 
-struct Source<'d> {
+/// Where values come from.
+pub(crate) struct Source<'d> {
     dice: &'d mut Dice,
     /// Those made up so far: some are taken again.
     payloads: Vec<Payload>,
 }
 
+impl<'d> Source<'d> {
+    pub(crate) fn new(dice: &'d mut Dice) -> Self {
+        Self { dice, payloads: Vec::new() }
+    }
+}
+
 impl Source<'_> {
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.dice.roll() % end as u64).expect("smaller than a usize")
     }
 
-    fn one_of<T: Clone>(&mut self, values: &[T]) -> T {
+    pub(crate) fn one_of<T: Clone>(&mut self, values: &[T]) -> T {
         values[self.below(values.len())].clone()
     }
 
-    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(crate) fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.dice.roll().is_multiple_of(2).then(|| make(self))
     }
 
-    fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         let random = self.dice.roll();
         self.one_of(&[0, 1, 127, 128, 16_383, 16_384, u64::MAX, random, random % 1_000])
     }
 
-    fn small_number(&mut self) -> u32 {
+    pub(crate) fn small_number(&mut self) -> u32 {
         let random = self.dice.roll() as u32;
         self.one_of(&[0, 1, 127, 128, u32::MAX, random])
     }
 
-    fn instant(&mut self) -> Timestamp {
+    pub(crate) fn instant(&mut self) -> Timestamp {
         let random = self.dice.roll().cast_signed();
         Timestamp::from_millis(self.one_of(&[0, -1, 1_700_000_000_123, 1_700_000_000_124, i64::MIN, i64::MAX, random]))
     }
 
-    fn frame(&mut self) -> FrameId {
+    pub(crate) fn frame(&mut self) -> FrameId {
         FrameId(self.small_number())
     }
 
-    fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         let length = self.one_of(&[0, 1, 7, 8, 9, 63, 64, 300]);
         (0..length).map(|_| self.one_of(&['a', 'b', '"', '\n', 'é', '😀'])).collect()
     }
 
-    fn name(&mut self) -> Arc<str> {
+    pub(crate) fn name(&mut self) -> Arc<str> {
         let random = self.text();
         Arc::from(self.one_of(&["Hold", "Fetch order", "", "Straße", &random]))
     }
 
-    fn payload(&mut self) -> Payload {
+    pub(crate) fn payload(&mut self) -> Payload {
         if !self.payloads.is_empty() && self.dice.roll().is_multiple_of(2) {
             let payloads = std::mem::take(&mut self.payloads);
             let again = self.one_of(&payloads);
@@ -83,15 +90,15 @@ impl Source<'_> {
         ErrorDetails { error: self.maybe(Self::text), cause: self.maybe(Self::text) }
     }
 
-    fn resource(&mut self) -> ServiceResource {
+    pub(crate) fn resource(&mut self) -> ServiceResource {
         ServiceResource { resource_type: self.name(), resource: self.name() }
     }
 
-    fn plan(&mut self) -> TaskPlan {
+    pub(crate) fn plan(&mut self) -> TaskPlan {
         TaskPlan { nonce: self.dice.roll(), deadline: self.maybe(Self::instant), heartbeat_ms: self.maybe(Self::number) }
     }
 
-    fn state_type(&mut self) -> StateType {
+    pub(crate) fn state_type(&mut self) -> StateType {
         use StateType::{Choice, Fail, Map, Parallel, Pass, Succeed, Task, Wait};
         self.one_of(&[Pass, Task, Choice, Wait, Succeed, Fail, Parallel, Map])
     }
