@@ -5,7 +5,7 @@
 //! Each task appends a chunk of 1 KB at a time to an entity of its own; with `head`, each twentieth append carries a
 //! head of 500 bytes, after which a new entity and two rows follow, as an execution of twenty steps would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -386,7 +386,10 @@ async fn later_changes_see_earlier_ones(mut disk: Box<dyn Disk>) {
     append(&store, batch(epoch).change(put(Table::Names, "k", "old"))).await;
     let replaced = batch(epoch).change(delete(Table::Names, "k")).change(put_if_absent(Table::Names, "k", "new"));
     append(&store, replaced).await;
-    let gone = batch(epoch).change(put_if_absent(Table::Names, "g", "1")).change(put(Table::Names, "g", "2")).change(delete(Table::Names, "g"));
+    let gone = batch(epoch)
+        .change(put_if_absent(Table::Names, "g", "1"))
+        .change(put(Table::Names, "g", "2"))
+        .change(delete(Table::Names, "g"));
     append(&store, gone).await;
     let store = crash_and_open(&mut disk, store).await;
     assert_eq!(store.get(Table::Names, b"k").await, Ok(Some(Bytes::from_static(b"new"))));

@@ -1,8 +1,8 @@
 //! The durable store of one process: a short log in front of a cold tree.
 //!
-//! A batch is checked, written to the [`log`] and flushed together with whatever else waits ([`writer`]), then applied:
-//! rows, and records that a head follows, go to the [`cold`] tree; other records stay in memory ([`tails`]) and in the
-//! log. The [`flusher`] flushes the tree now and then; what it then holds, the log may forget. Opening reads the log from
+//! A batch is checked, written to the `log` and flushed together with whatever else waits (`writer`), then applied:
+//! rows, and records that a head follows, go to the `cold` tree; other records stay in memory (`tails`) and in the
+//! log. The `flusher` flushes the tree now and then; what it then holds, the log may forget. Opening reads the log from
 //! where the tree ends.
 //!
 //! On disk, in one folder:
@@ -366,7 +366,10 @@ fn write_format(folder: &Path) -> std::io::Result<()> {
     file.write_all(FORMAT.as_bytes())?;
     file.sync_all()?;
     fs::rename(&unfinished, folder.join("format"))?;
-    files::sync_folder(folder)
+    files::sync_folder(folder)?;
+    // The folder itself may be new too.
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    files::sync_folder(parent.unwrap_or(Path::new(".")))
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
