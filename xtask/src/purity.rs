@@ -6,8 +6,7 @@ use crate::source::Source;
 const PURE: &[&str] = &["query", "asl", "interpreter", "aws"];
 
 /// What pure crates may be built with: data and arithmetic. Whoever adds one has looked for I/O and threads in it.
-const PURE_DEPENDENCIES: &[&str] =
-    &["base64", "bytes", "hmac", "md-5", "serde", "serde_json", "sha1", "sha2", "strum", "thiserror"];
+const PURE_DEPENDENCIES: &[&str] = &["base64", "bytes", "hmac", "md-5", "serde", "serde_json", "sha1", "sha2", "strum", "thiserror"];
 
 /// What pure code does not say, and what it would be. Names are whole words; `::` joins a path.
 const IMPURITIES: &[(&str, &str)] = &[
@@ -49,9 +48,7 @@ pub fn is_pure(name: &str) -> bool {
 pub fn impure_dependencies(name: &str, manifest: &str) -> anyhow::Result<Vec<String>> {
     let shipped = dependencies::shipped(manifest)?;
     let wrong = shipped.iter().filter(|dependency| !allowed(dependency));
-    Ok(wrong
-        .map(|dependency| format!("crates/{name}/Cargo.toml: {dependency} is not among the dependencies of pure crates"))
-        .collect())
+    Ok(wrong.map(|dependency| format!("crates/{name}/Cargo.toml: {dependency} is not among the dependencies of pure crates")).collect())
 }
 
 fn allowed(dependency: &str) -> bool {
@@ -67,7 +64,8 @@ pub fn impurities(source: &Source) -> Vec<(usize, String)> {
     }
     // `use std::{fs, time::Instant};` spells no path in one piece.
     for (line, path) in source.grouped_imports() {
-        let named = IMPURITIES.iter().find(|(name, _)| name.starts_with("std::") && (path == *name || path.starts_with(&format!("{name}::"))));
+        let named =
+            IMPURITIES.iter().find(|(name, _)| name.starts_with("std::") && (path == *name || path.starts_with(&format!("{name}::"))));
         found.extend(named.map(|(name, what)| (line, format!("`{name}` ({what})"))));
     }
     found.sort();

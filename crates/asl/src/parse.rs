@@ -8,8 +8,8 @@ pub(crate) mod fields;
 pub(crate) mod block;
 mod syntax;
 
-use skald_query::payload::{Payload, SyntaxError};
 use skald_query::Value;
+use skald_query::payload::{Payload, SyntaxError};
 
 use crate::definition::Definition;
 use crate::diagnostic::{Code, Diagnostic, Severity};

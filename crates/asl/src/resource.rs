@@ -30,7 +30,9 @@ pub(crate) fn read(arn: &str, location: &str, reader: &mut Reader) -> Option<Res
             let service = format!("aws-sdk:{service}");
             return read_service(arn, &service, &action.join(":"), location, reader);
         }
-        ["states", _, _, service, action @ ..] if *service != "activity" => return read_service(arn, service, &action.join(":"), location, reader),
+        ["states", _, _, service, action @ ..] if *service != "activity" => {
+            return read_service(arn, service, &action.join(":"), location, reader);
+        }
         _ => None,
     };
     let Some((resource, place)) = resource else {
@@ -38,9 +40,7 @@ pub(crate) fn read(arn: &str, location: &str, reader: &mut Reader) -> Option<Res
         return None;
     };
     if let Some((region, account)) = place.filter(|(region, account)| !(is_region(region) && is_account(account))) {
-        let message = format!(
-            "The region '{region}' or the account '{account}' is a placeholder; the resource is found by its name alone"
-        );
+        let message = format!("The region '{region}' or the account '{account}' is a placeholder; the resource is found by its name alone");
         reader.warn(Code::PlaceholderArn, message, location);
     }
     if let (Resource::Activity { .. }, MachineType::Express) = (&resource, reader.machine_type) {

@@ -28,15 +28,7 @@ const INTERVAL_SECONDS_MAX: u64 = 99_999_999;
 const ATTEMPTS_MAX: u64 = 99_999_999;
 const DELAY_SECONDS_MAX: u64 = 31_622_400;
 
-const FIELDS: &[&str] = &[
-    "ErrorEquals",
-    "IntervalSeconds",
-    "MaxAttempts",
-    "BackoffRate",
-    "MaxDelaySeconds",
-    "JitterStrategy",
-    "Comment",
-];
+const FIELDS: &[&str] = &["ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"];
 
 impl Retrier {
     /// Every retrier of a state.

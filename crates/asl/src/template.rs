@@ -23,9 +23,15 @@ pub enum Template {
 /// One member of a template object, in the order of the document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Field {
-    Plain { key: String, value: Template },
+    Plain {
+        key: String,
+        value: Template,
+    },
     /// `"key.$": "$.path"`; `key` is without the suffix.
-    Path { key: String, path: Path },
+    Path {
+        key: String,
+        path: Path,
+    },
 }
 
 impl Template {
@@ -54,8 +60,7 @@ fn compile(value: &Value, location: &str, reader: &mut Reader) -> Template {
         }
         Value::Array(items) => {
             let located = items.iter().enumerate();
-            let items: Vec<Template> =
-                located.map(|(index, item)| compile(item, &format!("{location}[{index}]"), reader)).collect();
+            let items: Vec<Template> = located.map(|(index, item)| compile(item, &format!("{location}[{index}]"), reader)).collect();
             let is_literal = items.iter().all(|item| matches!(item, Template::Literal(_)));
             if is_literal { Template::Literal(value.clone()) } else { Template::Array(items) }
         }
@@ -77,9 +82,7 @@ fn compile_field(members: &Members, key: &str, value: &Value, location: &str, re
     }
     match value.as_str().map(|text| (text, Path::parse(text))) {
         Some((_, Ok(path))) => return Some(Field::Path { key: name.to_owned(), path }),
-        Some((text, Err(ParseError::Unsupported { feature })))
-            if !text.starts_with("States.") || intrinsic::is_well_formed(text) =>
-        {
+        Some((text, Err(ParseError::Unsupported { feature }))) if !text.starts_with("States.") || intrinsic::is_well_formed(text) => {
             reader.not_supported_yet(&format!("{feature} are"), &format!("{location}/{key}"));
         }
         Some((_, Err(_))) | None => {

@@ -22,8 +22,7 @@ pub(crate) fn check(start_at: Option<(&str, String)>, states: &Fields<'_>, reade
     if !has_end {
         reader.error(Code::MissingEndState, "Workflow has no terminal state", None);
     }
-    let edges: Vec<(&str, Vec<Edge<'_>>)> =
-        raw_states(states).map(|(name, state)| (name, edges(state, &states.at(name)))).collect();
+    let edges: Vec<(&str, Vec<Edge<'_>>)> = raw_states(states).map(|(name, state)| (name, edges(state, &states.at(name)))).collect();
     let start = start_at.map(|(target, location)| Edge { target, location });
     every_target_is_in_the_block(start.iter().chain(edges.iter().flat_map(|(_, edges)| edges)), &names, reader);
     if let Some(start) = start.filter(|start| has_end && names.contains(start.target)) {
@@ -46,8 +45,7 @@ fn every_target_is_in_the_block<'e>(edges: impl Iterator<Item = &'e Edge<'e>>, n
 }
 
 fn every_state_is_reached(start: &str, edges: &[(&str, Vec<Edge<'_>>)], states: &Fields<'_>, reader: &mut Reader) {
-    let by_name: std::collections::BTreeMap<&str, &[Edge<'_>]> =
-        edges.iter().map(|(name, edges)| (*name, edges.as_slice())).collect();
+    let by_name: std::collections::BTreeMap<&str, &[Edge<'_>]> = edges.iter().map(|(name, edges)| (*name, edges.as_slice())).collect();
     let mut reached = BTreeSet::from([start]);
     let mut pending = vec![start];
     while let Some(name) = pending.pop() {

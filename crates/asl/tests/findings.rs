@@ -60,9 +60,7 @@ fn blocks_nest_to_a_limit() {
     let nested = |depth: usize| {
         let mut block = r#"{"StartAt":"S0","States":{"S0":{"Type":"Succeed"}}}"#.to_owned();
         for level in 1..depth {
-            block = format!(
-                r#"{{"StartAt":"S{level}","States":{{"S{level}":{{"Type":"Parallel","End":true,"Branches":[{block}]}}}}}}"#
-            );
+            block = format!(r#"{{"StartAt":"S{level}","States":{{"S{level}":{{"Type":"Parallel","End":true,"Branches":[{block}]}}}}}}"#);
         }
         diagnose(&block, &Options::default())
     };

@@ -56,7 +56,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     logs::start(arguments.log_format)?;
     open_files::raise_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build().context("the runtime did not start")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .build()
+        .context("the runtime did not start")?;
     let outcome = runtime.block_on(serve(arguments));
     // What still runs now had its grace.
     runtime.shutdown_background();

@@ -64,9 +64,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).with_context(|| file.display().to_string())
 }
 
-fn print(
-    file: &str, text: &str, diagnostic: &Diagnostic, format: Format, out: &mut impl Write,
-) -> anyhow::Result<()> {
+fn print(file: &str, text: &str, diagnostic: &Diagnostic, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
     let place = place(text, diagnostic);
     let severity = match diagnostic.severity {
         Severity::Error => "error",

@@ -102,8 +102,9 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
 
 async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError> {
     if request.method() != Method::POST {
-        return Err(ApiError::new("UnknownOperationException", "Operations are called with POST.")
-            .with_status(StatusCode::METHOD_NOT_ALLOWED));
+        return Err(
+            ApiError::new("UnknownOperationException", "Operations are called with POST.").with_status(StatusCode::METHOD_NOT_ALLOWED)
+        );
     }
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
@@ -162,8 +163,7 @@ async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<B
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(ApiError::serialization("The request's body ended early.")),
-        Err(_) => Err(ApiError::new("RequestTimeout", "The request's body took too long.")
-            .with_status(StatusCode::REQUEST_TIMEOUT)),
+        Err(_) => Err(ApiError::new("RequestTimeout", "The request's body took too long.").with_status(StatusCode::REQUEST_TIMEOUT)),
     }
 }
 

@@ -33,9 +33,7 @@ pub(crate) fn logging(members: &mut Members) -> Result<Option<Checked>, ApiError
     }
     echo.insert("includeExecutionData".to_owned(), include.into());
     echo.insert("level".to_owned(), level.into());
-    let problem = problem.map(|text| {
-        ApiError::new("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {text}"))
-    });
+    let problem = problem.map(|text| ApiError::new("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {text}")));
     Ok(Some(Checked { text: Value::Object(echo).to_string(), problem }))
 }
 
@@ -67,9 +65,8 @@ pub(crate) fn encryption(members: &mut Members) -> Result<Option<Checked>, ApiEr
         }
         _ => None,
     };
-    let problem = problem.map(|text| {
-        ApiError::new("InvalidEncryptionConfiguration", format!("Invalid Encryption Configuration: '{text}'"))
-    });
+    let problem =
+        problem.map(|text| ApiError::new("InvalidEncryptionConfiguration", format!("Invalid Encryption Configuration: '{text}'")));
     Ok(Some(Checked { text: default_encryption(), problem }))
 }
 

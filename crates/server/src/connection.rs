@@ -80,14 +80,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, line: Arc<Line>, limits: &Limits) -> Self {
-        Self {
-            stream,
-            line,
-            head_timeout: limits.head_timeout,
-            write_timeout: limits.write_timeout,
-            head_timer: None,
-            write_timer: None,
-        }
+        Self { stream, line, head_timeout: limits.head_timeout, write_timeout: limits.write_timeout, head_timer: None, write_timer: None }
     }
 
     fn after_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -137,11 +130,7 @@ impl AsyncWrite for Socket {
         self.after_write(cx, written)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.after_write(cx, written)
     }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::{any, get};
-use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -61,9 +61,7 @@ pub(crate) struct RequestId(pub String);
 impl Server {
     /// Serves until `shutdown` resolves. Then the listener closes, new requests are answered with `ServiceUnavailable`,
     /// long polls end, and the requests that are running have [`crate::Limits::drain_timeout`] to finish.
-    pub async fn serve(
-        listener: TcpListener, engine: Engine, config: Config, shutdown: impl Future<Output = ()> + Send,
-    ) -> io::Result<()> {
+    pub async fn serve(listener: TcpListener, engine: Engine, config: Config, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
         let (drain, draining) = watch::channel(false);
         let drain_timeout = config.limits.drain_timeout;
         let room = Arc::new(Semaphore::new(config.limits.connections_max));
@@ -178,9 +176,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(|| async { protocol::json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()) }))
         .route("/metrics", get(show_metrics))
         .fallback(|| async {
-            ApiError::new("UnknownOperationException", "Nothing is served under this path.")
-                .with_status(StatusCode::NOT_FOUND)
-                .response()
+            ApiError::new("UnknownOperationException", "Nothing is served under this path.").with_status(StatusCode::NOT_FOUND).response()
         })
         .with_state(shared)
 }
@@ -208,12 +204,10 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ow
 /// Drives `future`; none when it panicked. Nothing of it is used after that.
 async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(None),
-        }
+    std::future::poll_fn(|cx| match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(_) => Poll::Ready(None),
     })
     .await
 }

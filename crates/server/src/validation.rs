@@ -35,9 +35,7 @@ impl Members {
     }
 
     /// A string whose length, in UTF-16 units as AWS counts, is within `lengths`.
-    pub(crate) fn text(
-        &mut self, name: &str, lengths: RangeInclusive<usize>, shown: Shown,
-    ) -> Result<Option<String>, ApiError> {
+    pub(crate) fn text(&mut self, name: &str, lengths: RangeInclusive<usize>, shown: Shown) -> Result<Option<String>, ApiError> {
         let text = match self.take(name) {
             None => return Ok(None),
             Some(Value::String(text)) => text,
@@ -56,9 +54,7 @@ impl Members {
     }
 
     /// As [`Members::text`]; the text is empty when it is missing, and [`Members::finish`] fails.
-    pub(crate) fn required_text(
-        &mut self, name: &str, lengths: RangeInclusive<usize>, shown: Shown,
-    ) -> Result<String, ApiError> {
+    pub(crate) fn required_text(&mut self, name: &str, lengths: RangeInclusive<usize>, shown: Shown) -> Result<String, ApiError> {
         match self.text(name, lengths, shown)? {
             Some(text) => Ok(text),
             None => {
@@ -86,9 +82,7 @@ impl Members {
     pub(crate) fn integer(&mut self, name: &str, bounds: RangeInclusive<i64>) -> Result<Option<i64>, ApiError> {
         let number = match self.take(name) {
             None => return Ok(None),
-            Some(Value::Number(number)) => {
-                number.as_i64().ok_or_else(|| unexpected(&Value::Number(number), "Integer"))?
-            }
+            Some(Value::Number(number)) => number.as_i64().ok_or_else(|| unexpected(&Value::Number(number), "Integer"))?,
             Some(other) => return Err(unexpected(&other, "Integer")),
         };
         if let Some(bound) = broken_bound(number, &bounds) {

@@ -94,7 +94,10 @@ async fn input_is_checked_and_kept_byte_for_byte() {
     let harness = Harness::start().await;
     let machine = harness.create_machine("m", pass()).await;
     let refused = [
-        ("not some json", "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"),
+        (
+            "not some json",
+            "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
+        ),
         ("{'not': 'json'", "Unexpected character (''' (code 39)): was expecting double-quote to start field name"),
         ("", "Invalid execution input."),
     ];

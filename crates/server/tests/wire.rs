@@ -24,9 +24,7 @@ fn with_head(head: &str, body: &str) -> String {
 fn cases() -> Vec<Case> {
     let post = "POST / HTTP/1.1\r\nHost: localhost";
     let target = "X-Amz-Target: AWSStepFunctions.";
-    let signed = |authorization: &str| {
-        with_head(&format!("{post}\r\n{target}ListStateMachines\r\nAuthorization: {authorization}"), "{}")
-    };
+    let signed = |authorization: &str| with_head(&format!("{post}\r\n{target}ListStateMachines\r\nAuthorization: {authorization}"), "{}");
     let mut not_utf_8 = with_head(&format!("{post}\r\n{target}ListStateMachines"), "{\"a\":\"??\"}").into_bytes();
     let garbled = not_utf_8.len() - 4;
     not_utf_8[garbled] = 0xff;
@@ -36,7 +34,9 @@ fn cases() -> Vec<Case> {
         case(
             "another service",
             with_head(&format!("{post}\r\nX-Amz-Target: DynamoDB_20120810.PutItem"), "{}"),
-            400, "UnknownOperationException", "X-Amz-Target",
+            400,
+            "UnknownOperationException",
+            "X-Amz-Target",
         ),
         case("nonsense", request("Nonsense", "{}"), 400, "UnknownOperationException", "Nonsense"),
         case("wrong case", request("startExecution", "{}"), 400, "UnknownOperationException", "startExecution"),
@@ -50,66 +50,82 @@ fn cases() -> Vec<Case> {
         case(
             "number for text",
             request("DescribeStateMachine", "{\"stateMachineArn\":1}"),
-            400, "SerializationException", "NUMBER_VALUE cannot be converted to String",
+            400,
+            "SerializationException",
+            "NUMBER_VALUE cannot be converted to String",
         ),
         case(
             "text for number",
             request("ListStateMachines", "{\"maxResults\":\"1\"}"),
-            400, "SerializationException", "STRING_VALUE cannot be converted to Integer",
+            400,
+            "SerializationException",
+            "STRING_VALUE cannot be converted to Integer",
         ),
         case(
             "missing member",
             request("DescribeExecution", "{}"),
-            400, "ValidationException",
+            400,
+            "ValidationException",
             "1 validation error detected: Value null at 'executionArn' failed to satisfy constraint: Member must not be null",
         ),
         case(
             "too many results",
             request("ListActivities", "{\"maxResults\":1001}"),
-            400, "ValidationException",
+            400,
+            "ValidationException",
             "1 validation error detected: Value '1001' at 'maxResults' failed to satisfy constraint: \
              Member must have value less than or equal to 1000",
         ),
         case(
             "garbled token",
             request("ListStateMachines", "{\"nextToken\":\"InvalidToken\"}"),
-            400, "InvalidToken", "Invalid Token: 'Invalid token'",
+            400,
+            "InvalidToken",
+            "Invalid Token: 'Invalid token'",
         ),
         case(
             "no ARN",
             request("DescribeStateMachine", "{\"stateMachineArn\":\"invalid_arn\"}"),
-            400, "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: invalid_arn'",
+            400,
+            "InvalidArn",
+            "Invalid Arn: 'Invalid ARN prefix: invalid_arn'",
         ),
         case(
             "an Express execution",
             request("DescribeExecution", "{\"executionArn\":\"arn:aws:states:us-east-1:1:express:m:e:i\"}"),
-            400, "InvalidArn", "Invalid Arn: 'Resource type not valid in this context: express'",
+            400,
+            "InvalidArn",
+            "Invalid Arn: 'Resource type not valid in this context: express'",
         ),
         case(
             "a version that cannot exist",
             request("StartExecution", "{\"stateMachineArn\":\"arn:aws:states:us-east-1:1:stateMachine:m:1\"}"),
-            400, "StateMachineDoesNotExist", "arn:aws:states:us-east-1:1:stateMachine:m:1",
+            400,
+            "StateMachineDoesNotExist",
+            "arn:aws:states:us-east-1:1:stateMachine:m:1",
         ),
         case(
             "a label",
             request("DescribeStateMachine", "{\"stateMachineArn\":\"arn:aws:states:us-east-1:1:stateMachine:m/l\"}"),
-            400, "ValidationException", "label",
+            400,
+            "ValidationException",
+            "label",
         ),
         case("bearer", signed("Bearer x"), 400, "IncompleteSignature", "AWS4-HMAC-SHA256"),
         case(
             "foreign host",
             with_head("POST / HTTP/1.1\r\nHost: evil.example\r\nX-Amz-Target: AWSStepFunctions.ListStateMachines", "{}"),
-            403, "AccessDeniedException", "--allow-host",
+            403,
+            "AccessDeniedException",
+            "--allow-host",
         ),
-        case(
-            "foreign host, metrics",
-            "GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-            403, "AccessDeniedException", "--allow-host",
-        ),
+        case("foreign host, metrics", "GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, "AccessDeniedException", "--allow-host"),
         case(
             "foreign origin",
             with_head(&format!("{post}\r\n{target}ListStateMachines\r\nOrigin: http://evil.example"), "{}"),
-            403, "AccessDeniedException", "evil.example",
+            403,
+            "AccessDeniedException",
+            "evil.example",
         ),
     ]
 }
@@ -133,10 +149,24 @@ async fn wrong_requests_are_named() {
 async fn operations_that_are_not_built_are_unknown() {
     let harness = Harness::start().await;
     let operations = [
-        "CreateStateMachineAlias", "DeleteStateMachineAlias", "DeleteStateMachineVersion", "DescribeMapRun",
-        "DescribeStateMachineAlias", "ListMapRuns", "ListStateMachineAliases", "ListStateMachineVersions",
-        "ListTagsForResource", "PublishStateMachineVersion", "RedriveExecution", "StartSyncExecution", "TagResource",
-        "TestState", "UntagResource", "UpdateMapRun", "UpdateStateMachineAlias", "ValidateStateMachineDefinition",
+        "CreateStateMachineAlias",
+        "DeleteStateMachineAlias",
+        "DeleteStateMachineVersion",
+        "DescribeMapRun",
+        "DescribeStateMachineAlias",
+        "ListMapRuns",
+        "ListStateMachineAliases",
+        "ListStateMachineVersions",
+        "ListTagsForResource",
+        "PublishStateMachineVersion",
+        "RedriveExecution",
+        "StartSyncExecution",
+        "TagResource",
+        "TestState",
+        "UntagResource",
+        "UpdateMapRun",
+        "UpdateStateMachineAlias",
+        "ValidateStateMachineDefinition",
     ];
     for operation in operations {
         let answer = harness.call(operation, json!({})).await;

@@ -32,7 +32,10 @@ async fn main() {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().expect("usage: append FOLDER [SECONDS]"));
     let seconds = arguments.next().map_or(4, |text| text.parse().expect("a number of seconds"));
-    println!("{:<11} {:>9} {:>12} {:>11} {:>13} {:>9} {:>9}", "load", "in flight", "appends/s", "CPU µs each", "of these sys", "p50 µs", "p99 µs");
+    println!(
+        "{:<11} {:>9} {:>12} {:>11} {:>13} {:>9} {:>9}",
+        "load", "in flight", "appends/s", "CPU µs each", "of these sys", "p50 µs", "p99 µs"
+    );
     for load in [Load::Chunks, Load::Executions] {
         for in_flight in [1, 16, 256] {
             measure(&folder.join(format!("{load:?}-{in_flight}")), load, in_flight, Duration::from_secs(seconds)).await;
@@ -78,7 +81,8 @@ async fn append_until(store: Arc<EmbeddedStore>, epoch: Epoch, load: Load, task:
         let chunk = Some(Chunk { count: 3, bytes: payload.clone() });
         let is_last = position + 1 == steps_a_head;
         let entry = Entry { entity, expected: Position(position * 3), chunk, head: is_last.then(|| head.clone()) };
-        let row = |table| Change { table, key: Bytes::from(format!("{number:016}/{task:016}")), operation: Operation::Put(head.slice(..60)) };
+        let row =
+            |table| Change { table, key: Bytes::from(format!("{number:016}/{task:016}")), operation: Operation::Put(head.slice(..60)) };
         let changes = match load {
             Load::Executions if position == 0 || is_last => vec![row(Table::Names), row(Table::Lists)],
             Load::Executions | Load::Chunks => Vec::new(),

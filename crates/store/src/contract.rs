@@ -15,8 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk,
-    StoredHead, Table,
+    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead, Table,
 };
 use model::Model;
 use workload::{Random, Workload};
@@ -160,25 +159,20 @@ async fn conflicts_write_nothing(mut disk: Box<dyn Disk>) {
         ("an old entity is not at 0", batch(epoch).entry(records(entity(1), 0, 1, "x"))),
         ("an entity is not inside its chunk", batch(epoch).entry(records(entity(1), 2, 1, "x"))),
         ("an entity is not ahead", batch(epoch).entry(records(entity(1), 4, 1, "x"))),
-        (
-            "only a head, at the wrong place",
-            batch(epoch).entry(Entry { chunk: None, ..records(entity(1), 2, 1, "") }.with_head("h")),
-        ),
+        ("only a head, at the wrong place", batch(epoch).entry(Entry { chunk: None, ..records(entity(1), 2, 1, "") }.with_head("h"))),
         ("the second of two", batch(epoch).entry(records(entity(3), 0, 1, "x")).entry(records(entity(1), 1, 1, "x"))),
         ("twice the same", batch(epoch).entry(records(entity(1), 3, 1, "x")).entry(records(entity(1), 4, 1, "x"))),
         ("no records", batch(epoch).entry(records(entity(1), 3, 0, ""))),
         ("a taken key", batch(epoch).change(put_if_absent(Table::Names, "taken", "by two"))),
         (
             "a taken key behind good parts",
-            batch(epoch)
-                .entry(records(entity(1), 3, 1, "x"))
-                .change(put(Table::Lists, "k", "v"))
-                .change(put_if_absent(Table::Names, "taken", "by two")),
+            batch(epoch).entry(records(entity(1), 3, 1, "x")).change(put(Table::Lists, "k", "v")).change(put_if_absent(
+                Table::Names,
+                "taken",
+                "by two",
+            )),
         ),
-        (
-            "a key taken by the batch itself",
-            batch(epoch).change(put(Table::Names, "n", "1")).change(put_if_absent(Table::Names, "n", "2")),
-        ),
+        ("a key taken by the batch itself", batch(epoch).change(put(Table::Names, "n", "1")).change(put_if_absent(Table::Names, "n", "2"))),
     ];
     for (title, batch) in wrong {
         let answer = store.append(batch).await;
@@ -188,9 +182,8 @@ async fn conflicts_write_nothing(mut disk: Box<dyn Disk>) {
     let store = crash_and_open(&mut disk, store).await;
     model.compare(&store).await;
     // The same key in another table is another key.
-    let right = batch(claim(&store, HERE).await)
-        .entry(records(entity(1), 3, 1, "fourth"))
-        .change(put_if_absent(Table::Lists, "taken", "by two"));
+    let right =
+        batch(claim(&store, HERE).await).entry(records(entity(1), 3, 1, "fourth")).change(put_if_absent(Table::Lists, "taken", "by two"));
     append(&store, right.clone()).await;
     model.apply(&right);
     model.compare(&store).await;
@@ -315,9 +308,11 @@ async fn batches_take_effect_in_order(mut disk: Box<dyn Disk>) {
     let epoch = claim(&store, HERE).await;
     let mut flights: Vec<_> = (0..100)
         .map(|number| {
-            let batch = batch(epoch)
-                .entry(records(entity(1), number, 1, &number.to_string()))
-                .change(put(Table::Meta, "last", &number.to_string()));
+            let batch = batch(epoch).entry(records(entity(1), number, 1, &number.to_string())).change(put(
+                Table::Meta,
+                "last",
+                &number.to_string(),
+            ));
             store.append(batch)
         })
         .collect();
@@ -329,8 +324,13 @@ async fn batches_take_effect_in_order(mut disk: Box<dyn Disk>) {
         assert_eq!(flight.await, Ok(()));
     }
     let store = crash_and_open(&mut disk, store).await;
-    let texts: Vec<String> = store.read(entity(1), Position(0), usize::MAX).await.expect("readable")
-        .iter().map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned()).collect();
+    let texts: Vec<String> = store
+        .read(entity(1), Position(0), usize::MAX)
+        .await
+        .expect("readable")
+        .iter()
+        .map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned())
+        .collect();
     assert_eq!(texts, (0..=100).map(|number| number.to_string()).collect::<Vec<_>>());
     assert_eq!(store.get(Table::Meta, b"last").await, Ok(Some(Bytes::from_static(b"99"))));
 }
@@ -386,10 +386,8 @@ async fn later_changes_see_earlier_ones(mut disk: Box<dyn Disk>) {
     append(&store, batch(epoch).change(put(Table::Names, "k", "old"))).await;
     let replaced = batch(epoch).change(delete(Table::Names, "k")).change(put_if_absent(Table::Names, "k", "new"));
     append(&store, replaced).await;
-    let gone = batch(epoch)
-        .change(put_if_absent(Table::Names, "g", "1"))
-        .change(put(Table::Names, "g", "2"))
-        .change(delete(Table::Names, "g"));
+    let gone =
+        batch(epoch).change(put_if_absent(Table::Names, "g", "1")).change(put(Table::Names, "g", "2")).change(delete(Table::Names, "g"));
     append(&store, gone).await;
     let store = crash_and_open(&mut disk, store).await;
     assert_eq!(store.get(Table::Names, b"k").await, Ok(Some(Bytes::from_static(b"new"))));

@@ -39,9 +39,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::page::{Page, Room};
-use crate::{
-    Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Store, StoredChunk, StoredHead, Table,
-};
+use crate::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Store, StoredChunk, StoredHead, Table};
 use cold::Cold;
 use files::{Files, Folder};
 use flusher::{Compact, Compactor, Flusher};

@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use crate::page::Page;
 use crate::{
-    Appending, Batch, Change, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store,
-    StoredChunk, StoredHead, Table,
+    Appending, Batch, Change, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead,
+    Table,
 };
 
 #[cfg(test)]

@@ -32,14 +32,7 @@ const BLOCK_DEPTH_MAX: usize = 100;
 
 impl Reader {
     pub(super) fn new(machine_type: MachineType) -> Self {
-        Self {
-            machine_type,
-            root_language: Language::JsonPath,
-            findings: Vec::new(),
-            states: Vec::new(),
-            names: BTreeSet::new(),
-            depth: 0,
-        }
+        Self { machine_type, root_language: Language::JsonPath, findings: Vec::new(), states: Vec::new(), names: BTreeSet::new(), depth: 0 }
     }
 
     pub(super) fn set_root_language(&mut self, root: &Fields<'_>) {

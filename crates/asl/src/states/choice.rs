@@ -35,12 +35,24 @@ pub enum Test {
 #[derive(Debug)]
 pub enum Comparator {
     /// `IsNull: true`, `IsPresent: false`, …
-    Is { test: TypeTest, expected: bool },
-    Text { order: Order, operand: Operand<String> },
+    Is {
+        test: TypeTest,
+        expected: bool,
+    },
+    Text {
+        order: Order,
+        operand: Operand<String>,
+    },
     TextMatches(TextPattern),
-    Number { order: Order, operand: Operand<f64> },
+    Number {
+        order: Order,
+        operand: Operand<f64>,
+    },
     Boolean(Operand<bool>),
-    Timestamp { order: Order, operand: Operand<Timestamp> },
+    Timestamp {
+        order: Order,
+        operand: Operand<Timestamp>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +87,7 @@ pub struct TextPattern {
     pub pieces: Vec<String>,
 }
 
-const FIELDS: &[&str] =
-    &["Type", "Comment", "QueryLanguage", "InputPath", "OutputPath", "Output", "Assign", "Choices", "Default"];
+const FIELDS: &[&str] = &["Type", "Comment", "QueryLanguage", "InputPath", "OutputPath", "Output", "Assign", "Choices", "Default"];
 
 /// Exactly one of these says what a rule tests; in AWS's order.
 const TEST_FIELDS: &[&str] = &["And", "Or", "Not", "Variable", "Condition"];
@@ -112,8 +123,7 @@ impl Test {
     /// Reads what a rule tests; rules nested in it have no `extra_fields`.
     fn read(rule: &Fields<'_>, extra_fields: &[&str], reader: &mut Reader) -> Option<Self> {
         rule.text(reader, "Comment");
-        let comparisons: Vec<(&str, Comparison)> =
-            rule.names().filter_map(|name| Some((name, Comparison::named(name)?))).collect();
+        let comparisons: Vec<(&str, Comparison)> = rule.names().filter_map(|name| Some((name, Comparison::named(name)?))).collect();
         let mut known = [TEST_FIELDS, extra_fields, &["Comment"]].concat();
         known.extend(comparisons.iter().map(|(name, _)| *name));
         rule.check_known_to_state(reader, &known);
@@ -235,9 +245,7 @@ impl Comparison {
                 let operand = side.read(rule, name, reader, |rule, reader| rule.number_in(reader, name, f64::MIN..=f64::MAX))?;
                 Some(Comparator::Number { order, operand })
             }
-            Self::Boolean(side) => {
-                side.read(rule, name, reader, |rule, reader| rule.boolean(reader, name)).map(Comparator::Boolean)
-            }
+            Self::Boolean(side) => side.read(rule, name, reader, |rule, reader| rule.boolean(reader, name)).map(Comparator::Boolean),
             Self::Timestamp { order, side } => {
                 let operand = side.read(rule, name, reader, |rule, reader| rule.timestamp(reader, name))?;
                 Some(Comparator::Timestamp { order, operand })

@@ -151,10 +151,9 @@ impl Walk<'_> {
             Value::Array(items) => Ok(Some(items)),
             _ if !self.is_upstream_definite => Ok(None),
             Value::Null => Err(Stop::Missing(format!("The path {} is null", self.parent()))),
-            _ => Err(Stop::NotAList(format!(
-                "Filter: {} can only be applied to arrays. Current context is: {node}",
-                self.steps[self.index]
-            ))),
+            _ => {
+                Err(Stop::NotAList(format!("Filter: {} can only be applied to arrays. Current context is: {node}", self.steps[self.index])))
+            }
         }
     }
 

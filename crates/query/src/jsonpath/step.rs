@@ -12,7 +12,10 @@ pub(super) enum Step {
     /// Two indexes or more, in the order asked.
     Indexes(Vec<i64>),
     /// At least one end is there.
-    Slice { from: Option<i64>, to: Option<i64> },
+    Slice {
+        from: Option<i64>,
+        to: Option<i64>,
+    },
     Wildcard,
     /// `..`: the step that follows is applied to the node and to everything below it. Never last.
     Descent,

@@ -28,9 +28,7 @@ pub(super) fn machine(text: &str) -> Result<Machine, ApiError> {
 pub(super) fn existing_machine(text: &str) -> Result<(), ApiError> {
     match machine(text)? {
         Machine::Unqualified => Ok(()),
-        Machine::Qualified => {
-            Err(ApiError::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{text}'")))
-        }
+        Machine::Qualified => Err(ApiError::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{text}'"))),
     }
 }
 

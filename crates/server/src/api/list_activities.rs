@@ -31,10 +31,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
 
     let query = Query::new(List::Activities, &context.scope, &[]);
     let page = context.shared.engine.list_activities(&context.scope, paging.request(&query)?).await?;
-    encode(&Answer {
-        activities: page.items.iter().map(item).collect(),
-        next_token: next_token(&query, page.next.as_deref()),
-    })
+    encode(&Answer { activities: page.items.iter().map(item).collect(), next_token: next_token(&query, page.next.as_deref()) })
 }
 
 fn item(activity: &Activity) -> Item<'_> {

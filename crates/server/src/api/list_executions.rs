@@ -64,10 +64,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
     let query = Query::new(List::Executions, &context.scope, &[&machine_arn, status_filter.unwrap_or("")]);
     let request = paging.request(&query)?;
     let page = context.shared.engine.list_executions(&context.scope, &machine_arn, status, request).await?;
-    encode(&Answer {
-        executions: page.items.iter().map(item).collect(),
-        next_token: next_token(&query, page.next.as_deref()),
-    })
+    encode(&Answer { executions: page.items.iter().map(item).collect(), next_token: next_token(&query, page.next.as_deref()) })
 }
 
 fn status(filter: &str) -> Result<ExecutionStatus, ApiError> {

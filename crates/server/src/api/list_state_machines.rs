@@ -44,8 +44,5 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
             creation_date: Instant(machine.created_at),
         }
     };
-    encode(&Answer {
-        state_machines: page.items.iter().map(item).collect(),
-        next_token: next_token(&query, page.next.as_deref()),
-    })
+    encode(&Answer { state_machines: page.items.iter().map(item).collect(), next_token: next_token(&query, page.next.as_deref()) })
 }

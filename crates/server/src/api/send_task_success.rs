@@ -11,8 +11,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
     members.finish()?;
 
     check_bytes(&output, "output")?;
-    let output = syntax::parse_document(output)
-        .map_err(|reason| ApiError::new("InvalidOutput", format!("Invalid Output: '{reason}'")))?;
+    let output = syntax::parse_document(output).map_err(|reason| ApiError::new("InvalidOutput", format!("Invalid Output: '{reason}'")))?;
     context.shared.engine.send_task_success(&context.scope, &token, output).await?;
     encode(&Empty {})
 }

@@ -56,9 +56,7 @@ fn read_input(input: Option<String>) -> Result<Payload, ApiError> {
         true => Err("Invalid execution input.".to_owned()),
         false => syntax::parse_document(input),
     };
-    parsed.map_err(|reason| {
-        ApiError::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{reason}'"))
-    })
+    parsed.map_err(|reason| ApiError::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{reason}'")))
 }
 
 /// An SDK repeats a call with the same invocation id: one of them starts.

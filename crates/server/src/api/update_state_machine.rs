@@ -29,8 +29,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
 
     arn::changed_machine(&machine_arn)?;
     versioning.refuse()?;
-    let is_empty =
-        definition.is_none() && role_arn.is_none() && logging.is_none() && tracing.is_none() && encryption.is_none();
+    let is_empty = definition.is_none() && role_arn.is_none() && logging.is_none() && tracing.is_none() && encryption.is_none();
     if is_empty {
         // SOURCE: recorded, api.md `UpdateStateMachine`.
         return Err(ApiError::new(

@@ -22,9 +22,19 @@ fn is_served(fields: &[(&str, &str)], allowed_hosts: &[&str]) -> bool {
 #[test]
 fn loopback_and_aws_hosts_are_served() {
     let hosts = [
-        "localhost", "LOCALHOST:8083", "localhost.", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8083", "sync-localhost:8083",
-        "sync-127.0.0.1:8083", "states.eu-central-1.amazonaws.com", "sync-states.us-east-1.amazonaws.com",
-        "states.cn-north-1.amazonaws.com.cn", "states.us-east-1.api.aws",
+        "localhost",
+        "LOCALHOST:8083",
+        "localhost.",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "[::1]",
+        "[::1]:8083",
+        "sync-localhost:8083",
+        "sync-127.0.0.1:8083",
+        "states.eu-central-1.amazonaws.com",
+        "sync-states.us-east-1.amazonaws.com",
+        "states.cn-north-1.amazonaws.com.cn",
+        "states.us-east-1.api.aws",
     ];
     for host in hosts {
         assert!(is_served(&[("host", host)], &[]), "{host}");
@@ -34,8 +44,18 @@ fn loopback_and_aws_hosts_are_served() {
 #[test]
 fn other_hosts_are_refused_by_name_of_the_setting() {
     let hosts = [
-        "", "evil.example", "localhost.evil.example", "10.0.0.1", "[fe80::1]", "[::1", "amazonaws.com.evil.example",
-        "evilamazonaws.com", "sync-evil.example", "sync-sync-localhost", "evil@localhost", "0.0.0.0",
+        "",
+        "evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+        "[fe80::1]",
+        "[::1",
+        "amazonaws.com.evil.example",
+        "evilamazonaws.com",
+        "sync-evil.example",
+        "sync-sync-localhost",
+        "evil@localhost",
+        "0.0.0.0",
     ];
     for host in hosts {
         let error = check_host(&headers(&[("host", host)]), &Uri::from_static("/"), &config(&[])).expect_err(host);
@@ -79,9 +99,7 @@ fn the_signatures_scope_tells_region_and_account() {
     config.accounts.insert("AKIDEXAMPLE".to_owned(), "111111111111".to_owned());
     let call = |authorization: &str| caller(&headers(&[("authorization", authorization)]), &config);
     let signed = |key: &str, region: &str| {
-        format!(
-            "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/states/aws4_request, SignedHeaders=host, Signature=00"
-        )
+        format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/states/aws4_request, SignedHeaders=host, Signature=00")
     };
     let known = call(&signed("AKIDEXAMPLE", "eu-central-1")).expect("a caller");
     assert_eq!((known.scope.account.as_str(), known.scope.region.as_str()), ("111111111111", "eu-central-1"));

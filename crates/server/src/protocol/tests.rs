@@ -18,8 +18,7 @@ fn bodies_that_are_no_objects_are_refused() {
     assert!(parse_body(b"").expect("an empty body").is_empty());
     assert!(parse_body(b" {} ").expect("an empty object").is_empty());
     let deep = "[".repeat(10_000);
-    let bodies: [&[u8]; 8] =
-        [b"null", b"[]", b"1", b"\"x\"", b"{\"a\":", b"{} x", b"{\"a\":\"\xff\"}", deep.as_bytes()];
+    let bodies: [&[u8]; 8] = [b"null", b"[]", b"1", b"\"x\"", b"{\"a\":", b"{} x", b"{\"a\":\"\xff\"}", deep.as_bytes()];
     for body in bodies {
         assert_eq!(parse_body(body).expect_err("no object").kind, "SerializationException", "{body:?}");
     }

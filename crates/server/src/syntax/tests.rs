@@ -31,7 +31,8 @@ fn refusals_are_jacksons() {
 
 #[test]
 fn nothing_panics_on_garbage() {
-    for text in ["\u{0}", "\"\u{1}\"", "\"\\x\"", "-", "01", "1.", "1e", "{", "[", "\"", "😀", "{\"😀", "\n\n😀", "{} {}", "\u{feff}{}"] {
+    for text in ["\u{0}", "\"\u{1}\"", "\"\\x\"", "-", "01", "1.", "1e", "{", "[", "\"", "😀", "{\"😀", "\n\n😀", "{} {}", "\u{feff}{}"]
+    {
         assert!(!refusal(text).is_empty(), "{text:?}");
     }
     assert!(refusal(&"[".repeat(100_000)).contains("nests deeper"));

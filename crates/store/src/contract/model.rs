@@ -21,8 +21,7 @@ struct Journal {
     heads: Vec<StoredHead>,
 }
 
-const TABLES: [Table; 7] =
-    [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta];
+const TABLES: [Table; 7] = [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta];
 
 impl Model {
     /// Whether a store with this in it takes the batch.

@@ -110,7 +110,14 @@ impl Cold {
         Ok(self.head(entity)?.map_or(Position(0), |head| head.position))
     }
 
-    pub(super) fn rows(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<(Bytes, Bytes)>, Error> {
+    pub(super) fn rows(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, Error> {
         if from >= to {
             return Ok(Vec::new());
         }

@@ -44,9 +44,15 @@ pub(super) struct FrameHeader {
 pub(super) enum Item {
     Batch(Batch),
     /// A partition was taken over.
-    Claim { partition: PartitionId, epoch: Epoch },
+    Claim {
+        partition: PartitionId,
+        epoch: Epoch,
+    },
     /// The cold tree's manifest, as its last flush left it.
-    Manifest { version: u64, checksum: u32 },
+    Manifest {
+        version: u64,
+        checksum: u32,
+    },
 }
 
 /// Bytes that do not decode although their checksum is right.

@@ -131,9 +131,8 @@ impl Log {
         let first = self.next_sequence;
         let (bytes, checksum) = frame.seal(self.active.header.salt, first, self.previous);
         let written = self.active.file.write_at(self.offset, bytes).and_then(|()| self.active.file.sync());
-        written.map_err(|error| {
-            WriteError::Broken(format!("{} at offset {}: {error}", name(self.active.header.generation), self.offset))
-        })?;
+        written
+            .map_err(|error| WriteError::Broken(format!("{} at offset {}: {error}", name(self.active.header.generation), self.offset)))?;
         self.offset += size;
         self.previous = checksum;
         self.next_sequence += u64::from(frame.count());
@@ -319,8 +318,8 @@ impl Scan {
         if let Some((torn, torn_offset)) = self.torn {
             return Err(damaged(torn, torn_offset, "what is there is no frame, and a later one is whole"));
         }
-        let follows = self.next_sequence.is_none_or(|next| next == frame.sequence)
-            && self.previous.is_none_or(|previous| previous == frame.previous);
+        let follows =
+            self.next_sequence.is_none_or(|next| next == frame.sequence) && self.previous.is_none_or(|previous| previous == frame.previous);
         if !follows {
             let (generation, offset) = match &self.active {
                 Some((active, _, end)) if offset == SEGMENT_HEADER_BYTES => (active.generation, *end),

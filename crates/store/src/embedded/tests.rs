@@ -116,7 +116,8 @@ async fn reads_see_whole_batches_while_everything_is_flushed() {
     let options = Options { memtable_bytes_max: 0, ..small() };
     let store = Arc::new(EmbeddedStore::open(folder.path(), options).expect("the store opens"));
     let epoch = store.claim(contract::HERE).await.expect("claimed");
-    let rows = |number: u64| (0..5).fold(batch(epoch), |batch, key| batch.change(put(Table::Lists, &format!("{key}"), &number.to_string())));
+    let rows =
+        |number: u64| (0..5).fold(batch(epoch), |batch, key| batch.change(put(Table::Lists, &format!("{key}"), &number.to_string())));
     store.append(rows(0)).await.expect("appended");
     let reader = {
         let store = Arc::clone(&store);
@@ -124,8 +125,7 @@ async fn reads_see_whole_batches_while_everything_is_flushed() {
             let (mut last, mut position) = (0, Position(0));
             while last < 300 {
                 let rows = store.scan(Table::Lists, b"", b"9", Direction::Forward, 9).await.expect("readable");
-                let numbers: Vec<u64> =
-                    rows.iter().map(|(_, value)| String::from_utf8_lossy(value).parse().expect("a number")).collect();
+                let numbers: Vec<u64> = rows.iter().map(|(_, value)| String::from_utf8_lossy(value).parse().expect("a number")).collect();
                 assert_eq!(numbers.len(), 5);
                 assert!(numbers.iter().all(|number| *number == numbers[0] && *number >= last), "{numbers:?} after {last}");
                 last = numbers[0];

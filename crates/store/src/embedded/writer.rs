@@ -21,12 +21,24 @@ use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Posit
 
 /// What the writer is asked.
 pub(super) enum Request {
-    Append { batch: Batch, answer: Answer<()> },
-    Claim { partition: PartitionId, answer: Answer<Epoch> },
+    Append {
+        batch: Batch,
+        answer: Answer<()>,
+    },
+    Claim {
+        partition: PartitionId,
+        answer: Answer<Epoch>,
+    },
     /// The flusher's news: the cold tree has a new manifest.
-    Manifest { version: u64, checksum: u32, answer: Answer<()> },
+    Manifest {
+        version: u64,
+        checksum: u32,
+        answer: Answer<()>,
+    },
     /// Flushes the cold tree; answers when that is done, or was given up.
-    Checkpoint { answer: oneshot::Sender<()> },
+    Checkpoint {
+        answer: oneshot::Sender<()>,
+    },
     /// The flusher has done, or given up, what it was last told to do.
     Flushed,
     Close,

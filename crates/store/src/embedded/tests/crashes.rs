@@ -16,13 +16,7 @@ struct Run {
 
 /// Submits the same batches each time, some at once, some one by one, with flushes of the cold tree between.
 async fn run(seed: u64, crash_at: u64) -> Run {
-    let mut run = Run {
-        folder: folder(),
-        files: Arc::new(SimulatedFiles::new()),
-        submitted: Vec::new(),
-        acknowledged: 0,
-        epoch: None,
-    };
+    let mut run = Run { folder: folder(), files: Arc::new(SimulatedFiles::new()), submitted: Vec::new(), acknowledged: 0, epoch: None };
     run.files.crash_at(crash_at);
     let options = Options { segment_bytes: 4 << 10, ..small() };
     let Ok(store) = EmbeddedStore::open_with(run.folder.path(), options, run.files.clone()) else { return run };

@@ -107,7 +107,10 @@ async fn a_flipped_bit_before_the_last_frame_is_refused_with_its_place() {
             let opened = written.open(|bytes| bytes[at] ^= 0x10);
             match opened {
                 Err(Error::Damaged(why)) => {
-                    assert!(why.contains("000000000001.log") && why.contains(&format!("offset {start}:")), "frame {index}, byte {at}: {why}");
+                    assert!(
+                        why.contains("000000000001.log") && why.contains(&format!("offset {start}:")),
+                        "frame {index}, byte {at}: {why}"
+                    );
                 }
                 Err(other) => panic!("frame {index}, byte {at}: {other}"),
                 // Padding belongs to no frame.

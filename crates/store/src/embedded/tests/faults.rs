@@ -53,7 +53,8 @@ async fn stays_broken(failure: Failure) {
     files.set_failing(Some(failure));
     assert!(matches!(store.append(next(1)).await, Err(Error::Damaged(_))));
     files.set_failing(None);
-    let damaged = |answer: Result<(), Error>| assert!(matches!(&answer, Err(Error::Damaged(why)) if why.contains("000000000001.log")), "{answer:?}");
+    let damaged =
+        |answer: Result<(), Error>| assert!(matches!(&answer, Err(Error::Damaged(why)) if why.contains("000000000001.log")), "{answer:?}");
     damaged(store.append(next(1)).await);
     damaged(store.claim(contract::HERE).await.map(drop));
     damaged(store.read(entity(1), Position(0), 9).await.map(drop));
