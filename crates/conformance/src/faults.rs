@@ -21,10 +21,19 @@ pub enum FaultKind {
     UnknownLost,
     /// Someone else was first; nothing was written.
     Conflict,
+    /// The batch is durable, and then another engine takes the partitions over; this one lives on, and must notice.
+    Takeover,
 }
 
 impl FaultKind {
     /// All of them, for a sweep.
-    pub const ALL: [Self; 6] =
-        [Self::CrashBefore, Self::CrashAfter, Self::Full { appends: 2 }, Self::UnknownWritten, Self::UnknownLost, Self::Conflict];
+    pub const ALL: [Self; 7] = [
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::Full { appends: 2 },
+        Self::UnknownWritten,
+        Self::UnknownLost,
+        Self::Conflict,
+        Self::Takeover,
+    ];
 }

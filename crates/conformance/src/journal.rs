@@ -3,6 +3,7 @@
 //! Appends wait for the next flush, take effect in order, and are answered together when it is over; what a crash leaves
 //! behind is what the last flush wrote.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::world::World;
 /// One engine's view of the disk.
 pub(crate) struct FailingJournal {
     world: Arc<World>,
+    life: u32,
     disk: MemoryStore,
     pending: Arc<Mutex<Vec<Pending>>>,
 }
@@ -30,9 +32,9 @@ struct Pending {
 }
 
 impl FailingJournal {
-    pub(crate) fn new(world: Arc<World>) -> Self {
+    pub(crate) fn new(world: Arc<World>, life: u32) -> Self {
         let disk = world.disk();
-        Self { world, disk, pending: Arc::default() }
+        Self { world, life, disk, pending: Arc::default() }
     }
 
     async fn pause(&self) {
@@ -62,7 +64,7 @@ async fn flush(world: Arc<World>, disk: MemoryStore, pending: Arc<Mutex<Vec<Pend
             Some(FaultKind::Full { .. }) => Err(Error::Full("the disk is full".to_owned())),
             Some(FaultKind::Conflict) => Err(Error::Conflict("a simulated one".to_owned())),
             Some(FaultKind::UnknownLost) => Err(Error::Unknown("a simulated loss".to_owned())),
-            Some(FaultKind::CrashAfter | FaultKind::UnknownWritten) | None => write(&world, &disk, batch).await,
+            Some(FaultKind::CrashAfter | FaultKind::UnknownWritten | FaultKind::Takeover) | None => write(&world, &disk, batch).await,
         };
         match fault {
             Some(FaultKind::CrashAfter) => {
@@ -71,6 +73,10 @@ async fn flush(world: Arc<World>, disk: MemoryStore, pending: Arc<Mutex<Vec<Pend
             }
             Some(FaultKind::UnknownWritten) => {
                 answers.push((done, result.and(Err(Error::Unknown("a simulated one, written".to_owned())))));
+            }
+            Some(FaultKind::Takeover) => {
+                world.takeover.notify_one();
+                answers.push((done, result));
             }
             Some(FaultKind::CrashBefore | FaultKind::Full { .. } | FaultKind::UnknownLost | FaultKind::Conflict) | None => {
                 answers.push((done, result));
@@ -96,6 +102,8 @@ impl Store for FailingJournal {
     async fn claim(&self, partition: PartitionId) -> Result<Epoch, Error> {
         let epoch = self.disk.claim(partition).await?;
         self.world.ledger().claimed(partition, epoch);
+        // From here on only this engine may act.
+        self.world.owner.fetch_max(self.life, Ordering::Relaxed);
         Ok(epoch)
     }
 

@@ -20,6 +20,7 @@
 //! delete activity Approve after 2s
 //! executions 3                                so many at once
 //! patience 400d                               how long the run may take
+//! crash changes times                         heartbeats and polls begin anew: what may differ after a crash, `times` or `events`
 //! ```
 
 use anyhow::{Context, Result, bail};
@@ -34,11 +35,25 @@ pub struct Script {
     pub tasks: Vec<(String, Step)>,
     pub tokens: Vec<(TokenKey, Step)>,
     pub workers: Vec<(String, Worker)>,
+    /// What workers call themselves.
+    pub worker_name: Option<String>,
     pub acts: Vec<Act>,
     pub failing_cancels: u32,
     /// At least one.
     pub executions: u32,
     pub patience_ms: i64,
+    pub crash_changes: CrashChanges,
+}
+
+/// What a crash may change beside the times of a few milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum CrashChanges {
+    #[default]
+    Nothing,
+    /// Heartbeats are soft: after a restart their clock starts anew.
+    Times,
+    /// A started and undelivered activity task is offered again: to whom decides what happens. The end stays.
+    Events,
 }
 
 /// An answer and when it comes.
@@ -97,7 +112,7 @@ impl Script {
     /// # Errors
     /// Names the line that cannot be read.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut script = Self { executions: 1, patience_ms: PATIENCE_MS, ..Self::default() };
+        let mut script = Self { executions: 1, patience_ms: PATIENCE_MS, worker_name: Some("worker".to_owned()), ..Self::default() };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             script.line(line).with_context(|| format!("in the script's line `{line}`"))?;
         }
@@ -129,6 +144,13 @@ impl Script {
             }
             "cancel" => self.failing_cancels = rest.strip_prefix("fails ").context("`cancel fails N`")?.parse()?,
             "executions" => self.executions = rest.parse()?,
+            "crash" => {
+                self.crash_changes = match rest {
+                    "changes times" => CrashChanges::Times,
+                    "changes events" => CrashChanges::Events,
+                    rest => bail!("a crash cannot `{rest}`"),
+                }
+            }
             "patience" => self.patience_ms = duration_ms(rest)?,
             "stop" => {
                 let (after_ms, rest) = first_after(rest)?;

@@ -1,1 +1,31 @@
-fn main() {}
+//! Every case, crashed at every append and started again: the same end, the same history but for times.
+//!
+//! `SKALD_SEED=… cargo test -p skald-conformance --test simulation` replays a run's random choices.
+
+use std::path::Path;
+
+use libtest_mimic::{Arguments, Trial};
+use skald_conformance::{Case, sweep};
+
+/// Where the random choices of a run begin, when nobody says otherwise.
+const SEED: u64 = 1;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let cases = match Case::load_all(&folder) {
+        Ok(cases) => cases,
+        Err(error) => {
+            eprintln!("{error:#}");
+            std::process::exit(1);
+        }
+    };
+    let seed = std::env::var("SKALD_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(SEED);
+    println!("SKALD_SEED={seed}");
+    let trials = cases.into_iter().map(|case| {
+        Trial::test(format!("crashed everywhere: {}", case.name(&folder)), move || {
+            sweep::everywhere(&case.simulation, seed).map(|_| ()).map_err(|error| format!("SKALD_SEED={seed}\n{error:#}").into())
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}

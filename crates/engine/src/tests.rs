@@ -1,9 +1,12 @@
 //! The engine's own small parts: clock, tokens, formats. What it does with executions is tested in `conformance`.
 
+mod waking;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_store::{EntityId, PartitionId};
 
@@ -12,7 +15,7 @@ use crate::execution::ExecutionStatus;
 use crate::keys::{self, ListKind};
 use crate::scope::Scope;
 use crate::shared::{derived_uuid, hash_of};
-use crate::stored::{Envelope, NameRecord};
+use crate::stored::{Envelope, Folded, Head, NameRecord};
 use crate::token::{KeyRing, Token};
 
 struct Wall(AtomicI64);
@@ -86,6 +89,33 @@ fn stored_values_are_read_as_they_were_written() {
     }
 }
 
+fn ended() -> Envelope {
+    Envelope {
+        status: ExecutionStatus::Succeeded,
+        started_at: Timestamp::from_millis(1),
+        stopped_at: Some(Timestamp::from_millis(2)),
+        name: "N".to_owned(),
+        listed: false,
+        timer_due: None,
+    }
+}
+
+#[test]
+fn heads_come_back_with_and_without_a_folded_state() {
+    let settled = Head { envelope: ended(), folded: None };
+    let parked = Head { envelope: ended(), folded: Some(Folded { revision: u64::MAX, snapshot: Bytes::from_static(b"state") }) };
+    let envelope_end = settled.encode().len();
+    for head in [&settled, &parked] {
+        let bytes = head.encode();
+        assert_eq!(Head::decode(&bytes).as_ref(), Some(head));
+        for length in (0..envelope_end).chain(envelope_end + 1..bytes.len().min(envelope_end + 8)) {
+            assert_eq!(Head::decode(&bytes.slice(..length)), None, "cut to {length}");
+        }
+    }
+    let length_beyond = [&settled.encode()[..1], &[0xFF; 40]].concat();
+    assert_eq!(Head::decode(&Bytes::from(length_beyond)), None);
+}
+
 /// Bytes that outlive the process: these must stay as they are, or the version must change.
 #[test]
 fn the_formats_of_keys_and_values_are_fixed() {
@@ -98,15 +128,11 @@ fn the_formats_of_keys_and_values_are_fixed() {
     let list = keys::list(&prefix, ListKind::Status(ExecutionStatus::Failed), Timestamp::from_millis(1), entity);
     assert_eq!(hex(&list), format!("{}03fffffffffffffffe01020000000000030000000000000004", hex(&prefix)));
     assert_eq!(hex(&keys::timer(Timestamp::from_millis(9), entity)), "0102000000000000000901020000000000030000000000000004");
-    let envelope = Envelope {
-        status: ExecutionStatus::Succeeded,
-        started_at: Timestamp::from_millis(1),
-        stopped_at: Some(Timestamp::from_millis(2)),
-        name: "N".to_owned(),
-        listed: false,
-        timer_due: None,
-    };
-    assert_eq!(hex(&envelope.encode()), "010200000000000000000100000000000000028000000000000000".to_owned() + "4e");
+    let envelope = "0102000000000000000001000000000000000280000000000000004e";
+    assert_eq!(hex(&ended().encode()), envelope);
+    let folded = Folded { revision: 5, snapshot: Bytes::from_static(&[0xAB, 0xCD]) };
+    assert_eq!(hex(&Head { envelope: ended(), folded: None }.encode()), format!("010000001c{envelope}"));
+    assert_eq!(hex(&Head { envelope: ended(), folded: Some(folded) }.encode()), format!("010000001c{envelope}0000000000000005abcd"));
     assert_eq!(keys::partition_of("arn:aws:states:us-east-1:123456789012:stateMachine:M", "N").0, 148);
 }
 

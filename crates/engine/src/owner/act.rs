@@ -127,7 +127,6 @@ impl Owner {
         } else if changed && let Some(summary) = Summary::of(entity, execution, &live.prefix) {
             self.shared.live.publish(summary);
         }
-        self.shared.metrics.live_executions.store(self.shared.live.count() as u64, Ordering::Relaxed);
     }
 
     /// Starts what is outstanding and not running, ends what runs and is not outstanding, and sets the timer.
@@ -143,6 +142,7 @@ impl Owner {
             }
             wanted
         });
+        live.cancels.retain(|scheduled| outstanding.iter().any(|effect| effect.scheduled() == *scheduled));
         for effect in &outstanding {
             match effect {
                 Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(scheduled) => {}

@@ -131,7 +131,11 @@ async fn at_head(shared: &Shared, position: Position, folded: &Folded) -> Result
     match snapshot::decode(&folded.snapshot, Arc::clone(&revision.definition)) {
         Ok(execution) if execution.position() == position.0 => Ok(Some(execution)),
         Ok(execution) => {
-            tracing::warn!(head = position.0, snapshot = execution.position(), "a head's state is of another position: folding the journal");
+            tracing::warn!(
+                head = position.0,
+                snapshot = execution.position(),
+                "a head's state is of another position: folding the journal"
+            );
             Ok(None)
         }
         Err(snapshot::DecodeError::UnknownVersion { .. }) => Ok(None),

@@ -192,12 +192,7 @@ impl Owner {
     fn take_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Called { entity, scheduled, outcome } => self.take_outcome(entity, scheduled, outcome),
-            Answer::Cancelled { entity, scheduled } => {
-                if let Some(live) = self.entities.get_mut(&entity) {
-                    live.cancels.remove(&scheduled);
-                }
-                self.enqueue(entity, Item::Command(Command::Settled { scheduled }));
-            }
+            Answer::Cancelled { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Settled { scheduled })),
             Answer::Delivered { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Delivered { scheduled })),
             Answer::Wake { entity } => {
                 if !self.entities.contains_key(&entity) {
@@ -210,9 +205,7 @@ impl Owner {
     }
 
     fn take_outcome(&mut self, entity: EntityId, scheduled: EventId, outcome: Outcome) {
-        if let Some(live) = self.entities.get_mut(&entity) {
-            live.calls.remove(&scheduled);
-        }
+        // It stays among the running calls until its answer is durable: an append in flight must not make it look forgotten.
         let answer = match outcome {
             Outcome::Succeeded { output } => TaskAnswer::Succeeded { output },
             Outcome::Failed { error, cause } => TaskAnswer::Failed { error: Some(error), cause: Some(cause) },
@@ -252,9 +245,9 @@ impl Owner {
     fn nap(&self) -> Duration {
         let now = self.shared.now();
         let first = [self.timers.first().map(|(due, _)| *due), self.parked_due.values().min().copied(), self.housekeeping_due()];
-        let due = first.into_iter().flatten().min().unwrap_or(now);
-        let millis = u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0);
-        let nap = Duration::from_millis(millis).min(self.shared.options.nap_max);
+        let left = |due: Timestamp| Duration::from_millis(u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0));
+        let nap_max = self.shared.options.nap_max;
+        let nap = first.into_iter().flatten().min().map_or(nap_max, |due| left(due).min(nap_max));
         if self.ready.is_empty() { nap } else { nap.min(self.ready_at.saturating_duration_since(Instant::now())) }
     }
 

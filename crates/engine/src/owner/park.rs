@@ -1,6 +1,7 @@
 //! Parking: what waits leaves memory, and comes back when it is due or asked for. And the store's checkpoint pressure.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use skald_asl::Timestamp;
 use skald_store::{Direction, EntityId, Table};
@@ -12,10 +13,18 @@ use crate::keys::{self, ListKind};
 
 /// How often an owner looks for what may be parked and for checkpoint pressure.
 const HOUSEKEEPING_MS: u64 = 1_000;
+/// … and how soon again when it did not come to an end: others have their turn between.
+const HOUSEKEEPING_SOON_MS: u64 = 20;
 /// Entities parked, or checkpointed, in one go.
 const PARKED_AT_ONCE_MAX: usize = 256;
 /// Parked timers read at once.
 const TIMERS_AT_ONCE_MAX: usize = 1_000;
+
+/// Whether more than one go could take is to be parked.
+enum More {
+    Waits,
+    None,
+}
 
 impl Owner {
     /// Reads, once, when each partition's first parked timer is due.
@@ -70,7 +79,10 @@ impl Owner {
             return;
         }
         self.housekeeping_at = now.plus_millis(HOUSEKEEPING_MS);
-        self.park_idle(now);
+        if let More::Waits = self.park_idle(now) {
+            self.housekeeping_at = now.plus_millis(HOUSEKEEPING_SOON_MS);
+        }
+        self.shared.metrics.live_executions.store(self.shared.live.count() as u64, Ordering::Relaxed);
         if std::mem::take(&mut self.appended) {
             self.checkpoint();
         }
@@ -84,12 +96,12 @@ impl Owner {
         due.map(|due| due.max(self.housekeeping_at))
     }
 
-    fn park_idle(&mut self, now: Timestamp) {
+    fn park_idle(&mut self, now: Timestamp) -> More {
         let park_after_ms = u64::try_from(self.shared.options.park_after.as_millis()).unwrap_or(u64::MAX);
         for _ in 0..PARKED_AT_ONCE_MAX {
-            let Some((since, entity)) = self.idle.first().copied() else { return };
+            let Some((since, entity)) = self.idle.first().copied() else { return More::None };
             if since.plus_millis(park_after_ms) > now {
-                return;
+                return More::None;
             }
             self.idle.pop_first();
             // It did something since, and has a newer place in the line.
@@ -99,6 +111,7 @@ impl Owner {
                 self.park(entity);
             }
         }
+        More::Waits
     }
 
     /// Writes the head and the rows that find it again. It leaves memory when they are durable.

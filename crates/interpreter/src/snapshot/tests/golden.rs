@@ -151,13 +151,7 @@ fn journals_of_every_kind() -> Vec<Vec<Record>> {
 }
 
 fn kinds_known() -> BTreeSet<String> {
-    let tags = [
-        ("status", Status::TAGS),
-        ("step", Step::TAGS),
-        ("doing", Doing::TAGS),
-        ("target", Target::TAGS),
-        ("phase", Phase::TAGS),
-    ];
+    let tags = [("status", Status::TAGS), ("step", Step::TAGS), ("doing", Doing::TAGS), ("target", Target::TAGS), ("phase", Phase::TAGS)];
     let tagged = tags.iter().flat_map(|(part, tags)| tags.iter().map(move |tag| format!("{part} {tag}")));
     tagged.chain(["owed", "attempts", "iterations", "results", "credentials"].map(str::to_owned)).collect()
 }

@@ -15,7 +15,9 @@ const STEPS_MAX: usize = 150;
 const MACHINE: &str = r#"{ "StartAt": "Each", "TimeoutSeconds": 200, "States": {
     "Each": { "Type": "Map", "MaxConcurrency": 2, "Next": "Done",
         "Retry": [{ "ErrorEquals": ["Map"], "IntervalSeconds": 5, "MaxAttempts": 2 }],
-        "Catch": [{ "ErrorEquals": ["States.ALL"], "ResultPath": "$.caught", "Next": "Undo" }],
+        "Catch": [
+            { "ErrorEquals": ["Other"], "Next": "Done" },
+            { "ErrorEquals": ["States.ALL"], "ResultPath": "$.caught", "Next": "Undo" }],
         "ItemsPath": "$.items",
         "ItemProcessor": { "StartAt": "Look", "States": {
             "Look": { "Type": "Choice", "Choices": [{ "Variable": "$", "NumericGreaterThan": 3, "Next": "Skip" }], "Default": "All" },

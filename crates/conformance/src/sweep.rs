@@ -1,0 +1,116 @@
+//! A sweep: one case again and again, with a fault at every append in turn.
+
+use anyhow::{Result, bail};
+use skald_interpreter::Dice;
+
+use crate::faults::{Fault, FaultKind};
+use crate::script::CrashChanges;
+use crate::simulation::{Run, Settings, Simulation};
+
+/// How late an event may be after a fault, beside the run without one: more means that a wake-up was lost.
+const LATE_MS_MAX: i64 = 2_000;
+/// Appends of long runs that are struck: the first ones, and a sample of the others.
+const STRUCK_MAX: u64 = 60;
+/// Histories longer than this are struck in a few places only.
+const LONG_EVENTS: usize = 2_000;
+/// Double faults a case.
+const DOUBLES: u64 = 6;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Swept {
+    pub runs: u64,
+    pub appends: u64,
+}
+
+/// Strikes every append with every kind of fault, then a sample of pairs; the history must be that of the run without.
+///
+/// # Errors
+/// The first run that broke a promise or came to another history, with what is needed to run it again.
+pub fn everywhere(simulation: &Simulation, seed: u64) -> Result<Swept> {
+    let mut dice = Dice::seeded(seed);
+    let mut swept = Swept::default();
+    for settings in settings(simulation, &mut dice) {
+        let calm = Simulation { settings, faults: Vec::new(), ..simulation.clone() };
+        let reference = calm.run()?;
+        swept.runs += 1;
+        swept.appends = reference.appends;
+        if !reference.violations.is_empty() {
+            bail!("without a fault, under {:?}:\n  {}", calm.settings, reference.violations.join("\n  "));
+        }
+        // Histories of thousands of events are folded again at each start.
+        let struck_max = if reference.journals.iter().any(|(_, lines)| lines.len() > LONG_EVENTS) { 2 } else { STRUCK_MAX };
+        for fault in faults(reference.appends, struck_max, &mut dice) {
+            swept.runs += 1;
+            check(&calm, &reference, &fault)?;
+        }
+    }
+    Ok(swept)
+}
+
+/// The settings under which a case is swept: all as it is written, parking at once, slow reads.
+fn settings(simulation: &Simulation, dice: &mut Dice) -> Vec<Settings> {
+    let calm = simulation.settings.clone();
+    let hasty = Settings { seed: dice.roll(), park_after_ms: 20, read_ms: dice.roll() % 3, flush_ms: 1 + dice.roll() % 8, ..calm.clone() };
+    vec![calm, hasty]
+}
+
+fn faults(appends: u64, struck_max: u64, dice: &mut Dice) -> Vec<Vec<Fault>> {
+    let struck = |append: &u64| appends <= struck_max || *append <= struck_max / 2;
+    let mut plans: Vec<Vec<Fault>> = Vec::new();
+    let mut numbers: Vec<u64> = (1..=appends).filter(struck).collect();
+    if appends > struck_max {
+        numbers.extend((0..struck_max / 2).map(|_| 1 + dice.roll() % appends));
+    }
+    for append in numbers {
+        plans.extend(FaultKind::ALL.map(|kind| vec![Fault { append, kind }]));
+    }
+    for _ in 0..DOUBLES {
+        let first = 1 + dice.roll() % appends;
+        let second = first + 1 + dice.roll() % 8;
+        let mut kind = || FaultKind::ALL[(dice.roll() % FaultKind::ALL.len() as u64) as usize];
+        plans.push(vec![Fault { append: first, kind: kind() }, Fault { append: second, kind: kind() }]);
+    }
+    plans
+}
+
+fn check(calm: &Simulation, reference: &Run, faults: &[Fault]) -> Result<()> {
+    let run = Simulation { faults: faults.to_vec(), ..calm.clone() }.run()?;
+    let context = || {
+        let lines: Vec<String> = run.journals.iter().flat_map(|(_, lines)| lines).map(|(line, at)| format!("{at:>8} {line}")).collect();
+        format!("faults {faults:?} under {:?}\nhistory:\n  {}", calm.settings, lines.join("\n  "))
+    };
+    if !run.violations.is_empty() {
+        bail!("broken promises:\n  {}\n{}", run.violations.join("\n  "), context());
+    }
+    for ((arn, expected), (_, came)) in reference.journals.iter().zip(&run.journals) {
+        if calm.script.crash_changes == CrashChanges::Events {
+            let end = |lines: &[(String, i64)]| lines.last().map(|(line, _)| without_ids(line).to_owned());
+            if end(expected) != end(came) {
+                bail!("{arn}: another end: {:?}, and {:?} without the fault\n{}", end(came), end(expected), context());
+            }
+            continue;
+        }
+        let place = expected.iter().zip(came).take_while(|((expected, _), (came, _))| expected == came).count();
+        if place < expected.len() || place < came.len() {
+            let at = |lines: &[(String, i64)]| lines.get(place).map_or("(nothing)", |(line, _)| line).to_owned();
+            bail!("{arn}: another history: expected\n  {}\ncame\n  {}\n{}", at(expected), at(came), context());
+        }
+        let late = expected.iter().zip(came).find(|((_, expected), (_, came))| came - expected > LATE_MS_MAX);
+        if calm.script.crash_changes == CrashChanges::Times {
+            continue;
+        }
+        if let Some(((line, expected), (_, came))) = late {
+            bail!("{arn}: a wake-up was lost: `{line}` at {came} ms, and without the fault at {expected} ms\n{}", context());
+        }
+    }
+    if reference.journals.len() != run.journals.len() {
+        bail!("{} executions, and {} without the fault\n{}", run.journals.len(), reference.journals.len(), context());
+    }
+    Ok(())
+}
+
+/// What an event says, wherever it stands.
+fn without_ids(line: &str) -> &str {
+    line.split_once(' ').map_or(line, |(_, rest)| rest)
+}
