@@ -96,6 +96,8 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
                 let _ = broken.set(reason);
             }
         }
+        // While answers are still written, nothing new begins.
+        engine.quiesce().await;
         tokio::spawn(async move {
             signals.next().await;
             // Whoever asks twice does not want to wait. What is durable is not touched by this.

@@ -256,7 +256,7 @@ pub(crate) async fn open(world: &Arc<World>, life: u32) -> Result<Engine, String
         token_secret: TOKEN_SECRET,
         park_after: Duration::from_millis(settings.park_after_ms),
         nap_max: Duration::from_secs(3_600),
-        compute_pool: false,
+        compute: skald_engine::Compute::Owner,
         inbox_commands_max: 4_096,
     };
     let store: Arc<dyn Store> = Arc::new(FailingJournal::new(Arc::clone(world), life));

@@ -1,15 +1,17 @@
 //! Activity queues: which tasks wait for workers, and which workers wait for tasks.
 //!
-//! The queue proper is the store's table of undelivered tasks; memory holds waiting polls and a bounded prefetch of keys.
+//! The queue proper is the store's table of undelivered tasks; memory holds waiting polls and a bounded prefetch of its
+//! oldest keys.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use skald_query::Payload;
 use skald_store::{Direction, Store, Table};
 use tokio::sync::oneshot;
 
+use crate::error::Fault;
 use crate::keys;
 
 /// Keys of waiting tasks held in memory, an activity.
@@ -64,156 +66,175 @@ struct Queue {
     ready: BTreeSet<Bytes>,
     /// Handed to a worker and not known to have arrived.
     handed: HashSet<Bytes>,
-    pollers: VecDeque<oneshot::Sender<Bytes>>,
-    /// The table holds nothing that is in neither set.
+    pollers: VecDeque<oneshot::Sender<Taken>>,
+    /// The table holds nothing that is neither ready nor handed. Otherwise it holds nothing older than the last of `ready`.
     complete: bool,
+    /// How many offers were left to the table: one that came while the table was read may be in no page of it.
+    left_to_table: u64,
 }
 
-/// Too many polls wait already.
-pub(crate) struct Crowded;
+/// A place in a queue, or the task that was at its head.
+pub(crate) enum Place {
+    Task(Taken),
+    Line(oneshot::Receiver<Taken>),
+}
 
-/// A key that was taken from its queue: goes back unless it is kept.
+/// Why a poll got neither.
+pub(crate) enum NoPlace {
+    /// Too many polls wait already.
+    Crowded,
+    Fault(Fault),
+}
+
+/// A key that was taken from its queue: goes back unless it is kept, wherever it is dropped.
 pub(crate) struct Taken {
-    queues: Arc<crate::shared::Shared>,
+    queues: Arc<Queues>,
     activity_arn: String,
-    pub(crate) key: Bytes,
-    kept: bool,
+    key: Option<Bytes>,
 }
 
 impl Queues {
     /// A task is scheduled and undelivered; a waiting poll gets it at once.
-    pub(crate) fn offer(&self, activity_arn: &str, key: Bytes) {
-        let mut queues = self.queues.lock().expect("no panic while queueing");
+    pub(crate) fn offer(self: &Arc<Self>, activity_arn: &str, key: Bytes) {
+        let mut queues = self.lock();
         let queue = queues.entry(activity_arn.to_owned()).or_default();
-        if queue.handed.contains(&key) {
-            return;
+        if !queue.handed.contains(&key) {
+            self.hand_or_keep(queue, activity_arn, key);
         }
-        queue.hand_or_keep(key);
     }
 
     /// The task ended, or reached its worker.
     pub(crate) fn withdraw(&self, activity_arn: &str, key: &Bytes) {
-        let mut queues = self.queues.lock().expect("no panic while queueing");
-        if let Some(queue) = queues.get_mut(activity_arn) {
+        if let Some(queue) = self.lock().get_mut(activity_arn) {
             queue.ready.remove(key);
             queue.handed.remove(key);
         }
     }
 
-    /// The oldest waiting task's key, or a place in the line of polls.
-    ///
-    /// # Errors
-    /// [`Crowded`] when too many polls wait.
-    pub(crate) async fn take(&self, store: &dyn Store, activity_arn: &str) -> Result<Result<Bytes, oneshot::Receiver<Bytes>>, Crowded> {
+    /// The oldest waiting task, or a place in the line of polls.
+    pub(crate) async fn take(self: &Arc<Self>, store: &dyn Store, activity_arn: &str) -> Result<Place, NoPlace> {
         loop {
             {
-                let mut queues = self.queues.lock().expect("no panic while queueing");
+                let mut queues = self.lock();
                 let queue = queues.entry(activity_arn.to_owned()).or_default();
                 if let Some(key) = queue.ready.pop_first() {
                     queue.handed.insert(key.clone());
-                    return Ok(Ok(key));
+                    return Ok(Place::Task(self.taken(activity_arn, key)));
                 }
                 if queue.complete {
                     queue.pollers.retain(|poller| !poller.is_closed());
                     if queue.pollers.len() >= POLLERS_MAX {
-                        return Err(Crowded);
+                        return Err(NoPlace::Crowded);
                     }
                     let (sender, receiver) = oneshot::channel();
                     queue.pollers.push_back(sender);
-                    return Ok(Err(receiver));
+                    return Ok(Place::Line(receiver));
                 }
-                // Whatever is offered while the table is read lands in `ready` as well.
-                queue.complete = true;
             }
-            self.fetch(store, activity_arn).await;
+            self.fetch(store, activity_arn).await.map_err(NoPlace::Fault)?;
         }
     }
 
-    /// Reads keys from the table into the prefetch.
-    async fn fetch(&self, store: &dyn Store, activity_arn: &str) {
+    /// Reads the oldest keys of the table into the prefetch.
+    async fn fetch(self: &Arc<Self>, store: &dyn Store, activity_arn: &str) -> Result<(), Fault> {
         let (mut from, to) = keys::activity_range(activity_arn);
+        let left_before = self.lock().entry(activity_arn.to_owned()).or_default().left_to_table;
         loop {
-            let rows = match store.scan(Table::ActivityTasks, &from, &to, Direction::Forward, PREFETCH_TASKS_MAX).await {
-                Ok(rows) => rows,
-                Err(error) => {
-                    tracing::error!(%error, activity_arn, "the activity's queue cannot be read");
-                    return;
-                }
-            };
-            let mut queues = self.queues.lock().expect("no panic while queueing");
-            let queue = queues.entry(activity_arn.to_owned()).or_default();
+            let rows = store.scan(Table::ActivityTasks, &from, &to, Direction::Forward, PREFETCH_TASKS_MAX).await?;
             let at_end = rows.len() < PREFETCH_TASKS_MAX;
+            let mut queues = self.lock();
+            let queue = queues.entry(activity_arn.to_owned()).or_default();
             for (key, _) in rows {
                 from = key.to_vec();
                 from.push(0);
                 if !queue.handed.contains(&key) {
-                    queue.hand_or_keep(key);
+                    queue.ready.insert(key);
                 }
             }
-            if at_end || !queue.ready.is_empty() {
-                queue.complete &= at_end;
-                return;
+            if at_end {
+                queue.complete = queue.left_to_table == left_before;
+                return Ok(());
+            }
+            if !queue.ready.is_empty() {
+                return Ok(());
             }
         }
     }
 
-    fn put_back(&self, activity_arn: &str, key: Bytes) {
-        let mut queues = self.queues.lock().expect("no panic while queueing");
-        let queue = queues.entry(activity_arn.to_owned()).or_default();
-        if queue.handed.remove(&key) {
-            queue.hand_or_keep(key);
+    /// Gives the key to the first poll that still waits, or keeps it in order.
+    fn hand_or_keep(self: &Arc<Self>, queue: &mut Queue, activity_arn: &str, mut key: Bytes) {
+        while let Some(poller) = queue.pollers.pop_front() {
+            queue.handed.insert(key.clone());
+            match poller.send(self.taken(activity_arn, key)) {
+                Ok(()) => return,
+                // Not dropped: its drop would want the lock that is held here.
+                Err(returned) => key = returned.into_key(),
+            }
+            queue.handed.remove(&key);
         }
+        queue.keep(key);
     }
 
-    fn forget(&self, activity_arn: &str, key: &Bytes) {
-        let mut queues = self.queues.lock().expect("no panic while queueing");
-        if let Some(queue) = queues.get_mut(activity_arn) {
-            queue.handed.remove(key);
-        }
+    fn taken(self: &Arc<Self>, activity_arn: &str, key: Bytes) -> Taken {
+        Taken { queues: Arc::clone(self), activity_arn: activity_arn.to_owned(), key: Some(key) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
+        self.queues.lock().expect("no panic while queueing")
     }
 }
 
 impl Queue {
-    fn hand_or_keep(&mut self, mut key: Bytes) {
-        while let Some(poller) = self.pollers.pop_front() {
-            self.handed.insert(key.clone());
-            match poller.send(key) {
-                Ok(()) => return,
-                Err(returned) => {
-                    self.handed.remove(&returned);
-                    key = returned;
-                }
-            }
+    /// Newer keys than the prefetch holds stay in the table while older ones may be there: oldest first.
+    fn keep(&mut self, key: Bytes) {
+        let in_order = self.complete || self.ready.last().is_some_and(|last| key < *last);
+        if !in_order {
+            self.left_to_table += 1;
+            return;
         }
-        if self.ready.len() < PREFETCH_TASKS_MAX {
-            self.ready.insert(key);
-        } else {
+        self.ready.insert(key);
+        if self.ready.len() > PREFETCH_TASKS_MAX {
+            self.ready.pop_last();
             self.complete = false;
+            self.left_to_table += 1;
         }
     }
 }
 
 impl Taken {
-    pub(crate) fn new(shared: Arc<crate::shared::Shared>, activity_arn: String, key: Bytes) -> Self {
-        Self { queues: shared, activity_arn, key, kept: false }
+    pub(crate) fn key(&self) -> &Bytes {
+        self.key.as_ref().expect("taken out only when it is given up")
     }
 
     /// It is with its worker: the owner withdraws it.
     pub(crate) fn keep(mut self) {
-        self.kept = true;
+        self.key = None;
     }
 
     /// There is no such task any more.
-    pub(crate) fn forget(mut self) {
-        self.kept = true;
-        self.queues.queues.forget(&self.activity_arn, &self.key);
+    pub(crate) fn forget(self) {
+        let queues = Arc::clone(&self.queues);
+        let activity_arn = self.activity_arn.clone();
+        let key = self.into_key();
+        if let Some(queue) = queues.lock().get_mut(&activity_arn) {
+            queue.handed.remove(&key);
+        }
+    }
+
+    fn into_key(mut self) -> Bytes {
+        self.key.take().expect("taken out only when it is given up")
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if !self.kept {
-            self.queues.queues.put_back(&self.activity_arn, self.key.clone());
+        let Some(key) = self.key.take() else { return };
+        let queues = Arc::clone(&self.queues);
+        let mut locked = queues.lock();
+        let queue = locked.entry(self.activity_arn.clone()).or_default();
+        // Not when the task ended meanwhile.
+        if queue.handed.remove(&key) {
+            queues.hand_or_keep(queue, &self.activity_arn, key);
         }
     }
 }

@@ -13,7 +13,7 @@ use skald_query::Payload;
 use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::activity::{ActivityTask, Delivery, Queues, Taken};
+use crate::activity::{ActivityTask, Delivery, NoPlace, Place, Taken};
 use crate::catalog::{Activity, Book, CreateMachine, Machine, MachineStatus, MachineType, Machined, UpdateMachine, UpdatedMachine};
 use crate::clock::SteadyClock;
 use crate::error::*;
@@ -76,7 +76,7 @@ impl Engine {
             book,
             tokens,
             live: Live::default(),
-            queues: Queues::default(),
+            queues: Arc::default(),
             entropy,
             reads: tokio::sync::Semaphore::new(READS_MAX),
             owners,
@@ -88,7 +88,7 @@ impl Engine {
         let mut loaded = Vec::new();
         for ((epochs, receivers), inbox) in epochs.into_iter().zip(receivers).zip(&shared.owners) {
             let owner = Owner::new(Arc::clone(&shared), epochs, inbox.answers.clone());
-            tokio::spawn(owner.run(receivers));
+            tokio::spawn(watch_over(Arc::clone(&shared), tokio::spawn(owner.run(receivers))));
             let (done, when) = oneshot::channel();
             let _ = inbox.answers.send(Answer::WhenLoaded { done });
             loaded.push(when);
@@ -101,12 +101,20 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Begins no call and no execution any more; calls that have not begun are left to whoever opens the store next.
+    ///
+    /// For a server that still answers what was asked: [`Engine::stop`] follows.
+    pub async fn quiesce(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.perform.quiesce().await;
+    }
+
     /// Takes nothing new, waits up to `grace` for running calls and records their answers, then closes the store.
     ///
     /// What was not answered by then is called again, with the same identity, by whoever opens the store next.
     pub async fn stop(&self, grace: Duration) {
         let shared = &self.shared;
-        shared.stopping.store(true, Ordering::Release);
+        self.quiesce().await;
         if tokio::time::timeout(grace, shared.calls.none_left()).await.is_err() {
             tracing::warn!("calls still run: they are given up, and repeated at the next start");
         }
@@ -345,16 +353,16 @@ impl Engine {
 
     async fn next_activity_task(&self, arn: &str, worker_name: Option<String>) -> Result<ActivityTask, PollActivityError> {
         loop {
-            let taken = self.shared.queues.take(self.shared.store.as_ref(), arn).await;
-            let key = match taken.map_err(|_| PollActivityError::ActivityWorkerLimitExceeded)? {
-                Ok(key) => key,
-                Err(line) => match line.await {
-                    Ok(key) => key,
+            let taken = match self.shared.queues.take(self.shared.store.as_ref(), arn).await {
+                Ok(Place::Task(taken)) => taken,
+                Ok(Place::Line(line)) => match line.await {
+                    Ok(taken) => taken,
                     Err(_) => continue,
                 },
+                Err(NoPlace::Crowded) => return Err(PollActivityError::ActivityWorkerLimitExceeded),
+                Err(NoPlace::Fault(fault)) => return Err(fault.into()),
             };
-            let taken = Taken::new(Arc::clone(&self.shared), arn.to_owned(), key);
-            let Some((entity, scheduled)) = keys::parse_activity_task(&taken.key) else {
+            let Some((entity, scheduled)) = keys::parse_activity_task(taken.key()) else {
                 taken.forget();
                 continue;
             };
@@ -422,6 +430,15 @@ impl Engine {
             return Ok(());
         }
         self.shared.book.finish_deletion(machine, self.shared.now()).await
+    }
+}
+
+/// An owner that ends by a panic leaves its partitions to nobody: the process must not pretend to go on.
+async fn watch_over(shared: Arc<Shared>, owner: tokio::task::JoinHandle<()>) {
+    if let Err(error) = owner.await
+        && error.is_panic()
+    {
+        shared.broken.send_replace(Some(format!("an owner panicked: {error}")));
     }
 }
 

@@ -34,5 +34,5 @@ pub use error::{
     HistoryError, ListError, ListExecutionsError, OpenError, PollActivityError, SendTaskError, StartExecutionError, StopExecutionError,
     UpdateMachineError,
 };
-pub use options::Options;
+pub use options::{Compute, Options};
 pub use scope::Scope;

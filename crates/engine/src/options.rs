@@ -19,10 +19,20 @@ pub struct Options {
     pub park_after: Duration,
     /// How long an owner sleeps at most: the wall clock may have stepped forward meanwhile.
     pub nap_max: Duration,
-    /// Whether heavy decisions leave their owner's task; off where everything must happen in one order.
-    pub compute_pool: bool,
+    pub compute: Compute,
     /// Commands an owner's inbox holds before starts are throttled.
     pub inbox_commands_max: usize,
+}
+
+/// Where decisions are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compute {
+    /// Heavy ones on a pool of threads, light ones by their owner.
+    Pool,
+    /// All by their owner, in one order.
+    Owner,
+    /// All away from their owner, as heavy ones are, but in one order: for simulations.
+    Away,
 }
 
 impl Default for Options {
@@ -37,7 +47,7 @@ impl Default for Options {
             token_secret,
             park_after: Duration::from_secs(5),
             nap_max: Duration::from_secs(1),
-            compute_pool: true,
+            compute: Compute::Pool,
             inbox_commands_max: 4_096,
         }
     }

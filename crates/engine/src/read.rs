@@ -1,5 +1,6 @@
 //! Reads: past the owners, of what is durable.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use skald_interpreter::note::Origin;
@@ -168,7 +169,10 @@ pub(crate) async fn list(
         Some(cursor) => Some(cursor.as_slice().try_into().map_err(|_| ListExecutionsError::InvalidToken)?),
     };
     let wanted = page.limit + 1;
-    let mut live = shared.live.list(&machine.prefix, status, after, wanted).into_iter().peekable();
+    // One look at what is live: an execution may be woken or end while the table is read, and is listed once all the same.
+    let live = shared.live.list(&machine.prefix, status, after, wanted);
+    let mut seen: HashSet<EntityId> = live.iter().map(|(_, summary)| summary.entity).collect();
+    let mut live = live.into_iter().peekable();
     let mut found: Vec<([u8; 24], Listed)> = Vec::new();
     loop {
         let (from, to) = keys::list_range(&machine.prefix, kind, after.as_ref().map(<[u8; 24]>::as_slice));
@@ -177,12 +181,11 @@ pub(crate) async fn list(
         for (key, value) in rows {
             let Some(suffix) = keys::suffix_of_list_key(&key) else { continue };
             after = Some(suffix);
-            while let Some((_, summary)) = live.next_if(|(live, _)| *live <= suffix) {
-                found.push((keys::list_suffix(summary.sort_time(), summary.entity), summary.listed()));
+            while let Some((suffix, summary)) = live.next_if(|(live, _)| *live <= suffix) {
+                found.push((suffix, summary.listed()));
             }
             let Some(entity) = keys::entity_of_list_key(&key) else { continue };
-            // What is in memory is newer than its row.
-            if shared.live.get(entity).is_none() && !found.iter().any(|(listed, _)| *listed == suffix) {
+            if seen.insert(entity) {
                 let envelope = Envelope::decode(&value).ok_or_else(|| Fault("a list's entry cannot be read".to_owned()))?;
                 found.push((suffix, listed(machine, envelope)));
             }
@@ -216,7 +219,7 @@ fn listed(machine: &Machined, envelope: Envelope) -> Listed {
 
 /// Whether a machine has an open execution, in memory or parked.
 pub(crate) async fn any_open(shared: &Shared, machine: &Machined) -> Result<bool, Fault> {
-    if shared.live.any_open(&machine.prefix) {
+    if machine.fate.has_starts_in_flight() || shared.live.any_open(&machine.prefix) {
         return Ok(true);
     }
     let (from, to) = keys::list_range(&machine.prefix, ListKind::Status(ExecutionStatus::Running), None);

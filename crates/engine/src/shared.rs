@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) book: Book,
     pub(crate) tokens: KeyRing,
     pub(crate) live: Live,
-    pub(crate) queues: Queues,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) entropy: Entropy,
     /// Reads do not pass through an inbox: this bounds how many hold pages in memory.
     pub(crate) reads: tokio::sync::Semaphore,

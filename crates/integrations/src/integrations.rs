@@ -37,6 +37,10 @@ impl Perform for Integrations {
         }
     }
 
+    async fn quiesce(&self) {
+        self.lambda.quiesce();
+    }
+
     async fn shut_down(&self) {
         self.lambda.shut_down().await;
     }

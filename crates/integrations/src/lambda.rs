@@ -103,6 +103,13 @@ impl Lambda {
         }
     }
 
+    /// Begins no invocation of a declared function any more.
+    pub fn quiesce(&self) {
+        for function in self.functions.values() {
+            function.quiesce();
+        }
+    }
+
     pub async fn shut_down(&self) {
         self.nursery.close().await;
     }

@@ -33,6 +33,9 @@ pub trait Perform: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Begins nothing any more: calls that wait for their turn answer [`Outcome::GaveUp`], running ones go on.
+    async fn quiesce(&self) {}
+
     /// Takes nothing new and waits for nothing: called after running invocations had their grace, before the process ends.
     /// Whatever was started (processes) is gone when this returns.
     async fn shut_down(&self);

@@ -8,7 +8,7 @@ use skald_asl::definition::StateKind;
 use skald_asl::retry::Retrier;
 use skald_query::Payload;
 
-use crate::decide::{Ended, Halt, Slice, clipped};
+use crate::decide::{Ended, Halt, PAYLOAD_BYTES_MAX, Slice, clipped};
 use crate::event::{EventId, EventKind, FrameId, StateType};
 use crate::failure::{Failure, FailureKind};
 use crate::frame::Doing;
@@ -81,6 +81,7 @@ fn catch(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failure: &Failure) -> Ca
     let visit = slice.visit(frame);
     let (name, state_type) = (Arc::clone(&visit.state), visit.state_type);
     let output = match slice.scope(frame).result(&catcher.result_path, &visit.input, error_output(failure)) {
+        Ok(output) if output.byte_count() > PAYLOAD_BYTES_MAX => return Caught::Broken(Failure::data_limit(&name)),
         Ok(output) => output,
         Err(runtime) => return Caught::Broken(runtime),
     };

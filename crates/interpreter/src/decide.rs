@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use skald_asl::definition::{StateKind, Transition};
 use skald_asl::{Definition, StateId, Timestamp};
+use serde_json::Value;
 use skald_query::payload::PAYLOAD_DEPTH_MAX;
 use skald_query::{Budget, Payload};
 
@@ -12,7 +13,7 @@ use crate::command::{Command, TaskAnswer};
 use crate::context::Context;
 use crate::event::{ErrorDetails, Event, EventId, EventKind, FrameId, StateType};
 use crate::execution::{EVENTS_MAX, Execution, Identity, Status};
-use crate::failure::{Failure, RUNTIME};
+use crate::failure::{Failure, FailureKind, RUNTIME};
 use crate::frame::{Doing, Frame, Step, Visit};
 use crate::note::{Note, Origin};
 use crate::record::Record;
@@ -64,7 +65,7 @@ impl Execution {
     pub fn advance(&mut self, command: Command, context: &mut Context<'_>) -> Vec<Record> {
         let now = context.now.max(self.last_time);
         let budget = RefCell::new(context.budget.clone());
-        let mut slice = Slice { definition: Arc::clone(&self.definition), execution: self, context, now, budget, records: Vec::new(), bytes: 0 };
+        let mut slice = Slice { definition: Arc::clone(&self.definition), execution: self, context, now, budget, fixed_context: OnceCell::new(), records: Vec::new(), bytes: 0 };
         // `Ended` only stops the slice: the terminal event is recorded.
         let _: Result<(), Ended> = slice.handle(command).and_then(|()| slice.go_on());
         let Slice { records, budget, .. } = slice;
@@ -80,6 +81,8 @@ pub(crate) struct Slice<'e, 'c, 'w> {
     pub(crate) context: &'c mut Context<'w>,
     pub(crate) now: Timestamp,
     budget: RefCell<Budget>,
+    /// Execution and StateMachine of the context object: the same for every state, and as large as the input.
+    fixed_context: OnceCell<Value>,
     records: Vec<Record>,
     bytes: usize,
 }
@@ -134,6 +137,8 @@ impl Slice<'_, '_, '_> {
     fn tick(&mut self) -> Result<(), Ended> {
         if self.execution.deadline.is_some_and(|deadline| deadline <= self.now) {
             let details = ErrorDetails { error: Some(crate::failure::TIMEOUT.to_owned()), cause: None };
+            // SOURCE: measured, api.md: its end is its start and the time it had, however late the clock was looked at.
+            self.now = self.execution.deadline.unwrap_or(self.now).max(self.execution.last_time);
             self.event(FrameId::TOP, 0, EventKind::ExecutionTimedOut(details))?;
             return Err(Ended);
         }
@@ -291,6 +296,8 @@ impl Slice<'_, '_, '_> {
             task_token: None,
             map_item: None,
             budget: &self.budget,
+            fixed_context: &self.fixed_context,
+            own_context: OnceCell::new(),
             context_object: OnceCell::new(),
         }
     }
@@ -323,9 +330,20 @@ impl Slice<'_, '_, '_> {
             self.push(Record::Event(Event { id, previous, at: self.now, frame: FrameId::TOP, kind: EventKind::ExecutionFailed(details) }));
             return Err(Ended);
         }
-        self.bytes += payload_bytes(&kind);
+        self.bytes += self.new_payload_bytes(frame, &kind);
         self.push(Record::Event(Event { id, previous, at: self.now, frame, kind }));
         Ok(id)
+    }
+
+    /// Bytes of payload that were in no event before: what a state hands on as it got it is not new.
+    fn new_payload_bytes(&self, frame: FrameId, kind: &EventKind) -> usize {
+        if let EventKind::StateExited { output, .. } = kind
+            && let Some(visit) = self.execution.frames.get(&frame).and_then(Frame::visit)
+            && visit.input.is_same(output)
+        {
+            return 0;
+        }
+        payload_bytes(kind)
     }
 
     pub(crate) fn note(&mut self, note: Note) {
@@ -420,6 +438,12 @@ pub(crate) fn checked(answer: TaskAnswer, resource: &str) -> Result<Payload, Fai
     match answer {
         TaskAnswer::Succeeded { output } if output.byte_count() > PAYLOAD_BYTES_MAX => Err(Failure::data_limit(resource)),
         TaskAnswer::Succeeded { output } => Ok(output),
-        TaskAnswer::Failed { error, cause } => Err(Failure { error, cause, kind: crate::failure::FailureKind::Task }),
+        TaskAnswer::Failed { error, cause } => {
+            let kind = match error.as_deref() {
+                Some(crate::failure::TIMEOUT) => FailureKind::Timeout,
+                Some(_) | None => FailureKind::Task,
+            };
+            Err(Failure { error, cause, kind })
+        }
     }
 }

@@ -30,6 +30,10 @@ pub(crate) struct Scope<'a> {
     pub(crate) map_item: Option<(u32, Value)>,
     /// The slice's budget: what expressions take is taken from it.
     pub(crate) budget: &'a RefCell<Budget>,
+    /// Of the slice: Execution and StateMachine.
+    pub(crate) fixed_context: &'a OnceCell<Value>,
+    /// State, Task and Map.
+    pub(crate) own_context: OnceCell<Value>,
     pub(crate) context_object: OnceCell<Value>,
 }
 
@@ -141,7 +145,7 @@ impl Scope<'_> {
     /// The state a Choice leads to; none when no rule holds and there is no default.
     pub(crate) fn choose(&self, choice: &states::Choice, input: &Payload) -> Result<Option<StateId>, Failure> {
         let mut budget = Budget::of_steps(EXPRESSION_STEPS_MAX);
-        let chosen = choice::choose(choice, input.value(), self.context_object(), &mut budget);
+        let chosen = choice::choose(choice, input.value(), &|path| self.context_of(path), &mut budget);
         self.charge(&budget);
         chosen.map_err(|error| self.runtime(&error.to_string()))
     }
@@ -151,7 +155,7 @@ impl Scope<'_> {
         let mut budget = Budget::of_steps(EXPRESSION_STEPS_MAX);
         let root = match path.root() {
             Root::Input => document.value(),
-            Root::Context => self.context_object(),
+            Root::Context => self.context_of(path),
         };
         let found = path.find(root, &mut budget).map(skald_query::jsonpath::Found::into_value);
         self.charge(&budget);
@@ -172,10 +176,34 @@ impl Scope<'_> {
         }
     }
 
-    /// The context object. SOURCE: recorded member order, `context_object.json`.
-    pub(crate) fn context_object(&self) -> &Value {
-        self.context_object.get_or_init(|| {
+    /// The part of the context object that `path` looks into: the whole is as large as the execution's input.
+    fn context_of(&self, path: &Path) -> &Value {
+        match first_member(path.text()) {
+            Some("Execution" | "StateMachine") => self.fixed_context(),
+            Some("State" | "Task" | "Map") => self.own_context(),
+            Some(_) | None => self.context_object(),
+        }
+    }
+
+    fn fixed_context(&self) -> &Value {
+        self.fixed_context.get_or_init(|| {
             let identity = self.identity;
+            json!({
+                "Execution": {
+                    "Id": identity.execution_arn,
+                    "Input": identity.input.value(),
+                    "StartTime": identity.started_at.to_rfc3339(),
+                    "Name": identity.origin.execution_name,
+                    "RoleArn": identity.origin.role_arn,
+                    "RedriveCount": 0,
+                },
+                "StateMachine": { "Id": identity.machine_arn, "Name": identity.origin.machine_name },
+            })
+        })
+    }
+
+    fn own_context(&self) -> &Value {
+        self.own_context.get_or_init(|| {
             let mut state = Map::new();
             state.insert("Name".to_owned(), json!(self.state));
             state.insert("EnteredTime".to_owned(), json!(self.entered_at.to_rfc3339()));
@@ -183,18 +211,6 @@ impl Scope<'_> {
                 state.insert("RetryCount".to_owned(), json!(count));
             }
             let mut context = Map::new();
-            context.insert(
-                "Execution".to_owned(),
-                json!({
-                    "Id": identity.execution_arn,
-                    "Input": identity.input.value(),
-                    "StartTime": identity.started_at.to_rfc3339(),
-                    "Name": identity.origin.execution_name,
-                    "RoleArn": identity.origin.role_arn,
-                    "RedriveCount": 0,
-                }),
-            );
-            context.insert("StateMachine".to_owned(), json!({ "Id": identity.machine_arn, "Name": identity.origin.machine_name }));
             context.insert("State".to_owned(), Value::Object(state));
             if let Some(token) = &self.task_token {
                 context.insert("Task".to_owned(), json!({ "Token": token }));
@@ -204,5 +220,22 @@ impl Scope<'_> {
             }
             Value::Object(context)
         })
+    }
+
+    /// The whole context object. SOURCE: recorded member order, `context_object.json`.
+    fn context_object(&self) -> &Value {
+        self.context_object.get_or_init(|| {
+            let parts = [self.fixed_context(), self.own_context()].into_iter().filter_map(Value::as_object);
+            Value::Object(parts.flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
+        })
+    }
+}
+
+/// `Execution` of `$$.Execution.Name` and of `$$['Execution']`; none of `$$` and of what looks everywhere.
+fn first_member(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("$$")?;
+    match rest.strip_prefix("['") {
+        Some(quoted) => quoted.split_once("']").map(|(name, _)| name),
+        None => rest.strip_prefix('.')?.split(['.', '[', '(']).next(),
     }
 }

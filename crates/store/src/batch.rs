@@ -26,6 +26,13 @@ pub struct EntityId(pub u128);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub u64);
 
+/// As 32 hexadecimal digits.
+impl std::fmt::Display for EntityId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 impl EntityId {
     /// An id of `partition`, sorted by `millis`.
     pub fn new(partition: PartitionId, millis: u64, random: u64) -> Self {

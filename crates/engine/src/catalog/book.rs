@@ -1,13 +1,13 @@
 //! The catalog in memory and in the store: written by one at a time, read by everyone.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use skald_asl::{Definition, Timestamp, parse};
 use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table};
 
+use super::fate::Fate;
 use super::record::{MachineRecord, RevisionRecord, decode_activity, encode_activity};
 use super::{Activity, Configuration, CreateMachine, Machine, MachineStatus, MachineType, UpdateMachine, UpdatedMachine};
 use crate::error::{CreateActivityError, CreateMachineError, Fault, ListError, OpenError, UpdateMachineError};
@@ -19,8 +19,8 @@ use crate::scope::Scope;
 pub(crate) struct Machined {
     pub(crate) record: MachineRecord,
     pub(crate) revision: Arc<Revision>,
-    /// Set once, shared by all replacements: its executions end at their next transition.
-    pub(crate) deleting: Arc<AtomicBool>,
+    /// Shared by all replacements.
+    pub(crate) fate: Arc<Fate>,
     /// What its executions' keys begin with.
     pub(crate) prefix: Vec<u8>,
 }
@@ -44,13 +44,13 @@ pub(crate) struct Book {
     /// By ARN.
     activities: RwLock<BTreeMap<String, (Scope, Activity)>>,
     /// By incarnation: executions outlive the machine's entry under its name.
-    deleting: RwLock<HashMap<u64, Arc<AtomicBool>>>,
+    fates: RwLock<HashMap<u64, Arc<Fate>>>,
 }
 
 impl Machined {
-    fn new(record: MachineRecord, revision: Arc<Revision>, deleting: Arc<AtomicBool>) -> Self {
+    fn new(record: MachineRecord, revision: Arc<Revision>, fate: Arc<Fate>) -> Self {
         let prefix = keys::machine_prefix(&record.scope, &record.name, record.incarnation);
-        Self { record, revision, deleting, prefix }
+        Self { record, revision, fate, prefix }
     }
 
     fn key(&self) -> (Scope, String) {
@@ -103,7 +103,7 @@ impl Book {
             departed: RwLock::default(),
             revisions: RwLock::default(),
             activities: RwLock::default(),
-            deleting: RwLock::default(),
+            fates: RwLock::default(),
             store: Arc::clone(&store),
         };
         for (_, value) in all(&store, b'a').await? {
@@ -118,7 +118,7 @@ impl Book {
         for (_, value) in all(&store, b'd').await? {
             let record = MachineRecord::decode(&value).ok_or_else(|| unreadable("deleted machine"))?;
             let revision = book.revision(record.current_revision).await.map_err(|fault| OpenError::Unreadable(fault.0))?;
-            let departed = Arc::new(Machined::new(record, revision, Arc::new(AtomicBool::new(true))));
+            let departed = Arc::new(Machined::new(record, revision, Fate::of(true)));
             write(&book.departed).insert(departed.key(), departed);
         }
         Ok(book)
@@ -148,13 +148,10 @@ impl Book {
         Ok(revision)
     }
 
-    /// Whether the machine of this incarnation is being deleted, as a flag that changes.
-    pub(crate) fn deleting_flag(&self, incarnation: u64) -> Arc<AtomicBool> {
-        if let Some(flag) = read(&self.deleting).get(&incarnation) {
-            return Arc::clone(flag);
-        }
+    /// What becomes of the machine of this incarnation.
+    pub(crate) fn fate(&self, incarnation: u64) -> Arc<Fate> {
         // No machine of this incarnation: it was deleted, its execution is about to see that.
-        Arc::new(AtomicBool::new(true))
+        read(&self.fates).get(&incarnation).map_or_else(|| Fate::of(true), Arc::clone)
     }
 
     pub(crate) async fn create(&self, scope: &Scope, request: CreateMachine, now: Timestamp) -> Result<Machine, CreateMachineError> {
@@ -247,7 +244,7 @@ impl Book {
         let Some(machine) = self.machine(scope, name) else { return Ok(None) };
         let record = MachineRecord { status: MachineStatus::Deleting, ..machine.record.clone() };
         self.append(now, vec![put(Table::Catalog, keys::machine(scope, name), record.encode())]).await?;
-        machine.deleting.store(true, Ordering::Release);
+        machine.fate.delete();
         Ok(Some(self.shelve(record, Arc::clone(&machine.revision))))
     }
 
@@ -339,12 +336,9 @@ impl Book {
     }
 
     fn shelve(&self, record: MachineRecord, revision: Arc<Revision>) -> Arc<Machined> {
-        let deleting = Arc::clone(
-            write(&self.deleting)
-                .entry(record.incarnation)
-                .or_insert_with(|| Arc::new(AtomicBool::new(record.status == MachineStatus::Deleting))),
-        );
-        let machine = Arc::new(Machined::new(record, revision, deleting));
+        let is_deleting = record.status == MachineStatus::Deleting;
+        let fate = Arc::clone(write(&self.fates).entry(record.incarnation).or_insert_with(|| Fate::of(is_deleting)));
+        let machine = Arc::new(Machined::new(record, revision, fate));
         write(&self.machines).insert(machine.key(), Arc::clone(&machine));
         machine
     }

@@ -1,9 +1,11 @@
 //! Machines, their revisions, and activities.
 
 mod book;
+mod fate;
 mod record;
 
 pub(crate) use book::{Book, Machined};
+pub(crate) use fate::{Fate, StartInFlight};
 
 use skald_asl::{Diagnostic, Timestamp};
 

@@ -1,8 +1,10 @@
 //! Acting: once records are durable, publish, reply, and do what is outstanding.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use skald_asl::Timestamp;
@@ -16,6 +18,8 @@ use super::{Answer, Appended, Owner};
 use crate::live::{self, Summary};
 use crate::shared::{Shared, derived_uuid};
 
+/// The pause before a call that came to nothing is made again.
+const GAVE_UP_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before a cancellation is tried again doubles from here …
 const CANCEL_PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// … to here …
@@ -85,6 +89,7 @@ impl Owner {
         }
         self.publish(entity);
         let Some(live) = self.entities.get_mut(&entity) else { return };
+        live.birth = None;
         for waiting in live.waiting.drain(..) {
             waiting.answer();
         }
@@ -135,14 +140,15 @@ impl Owner {
         let Some(live) = self.entities.get_mut(&entity) else { return };
         let Some(identity) = live.execution().identity().cloned() else { return };
         let outstanding = live.execution().outstanding();
+        let wanted: BTreeSet<EventId> = outstanding.iter().map(Effect::scheduled).collect();
         live.calls.retain(|scheduled, call| {
-            let wanted = outstanding.iter().any(|effect| effect.scheduled() == *scheduled);
+            let wanted = wanted.contains(scheduled);
             if !wanted {
                 call.abort();
             }
             wanted
         });
-        live.cancels.retain(|scheduled| outstanding.iter().any(|effect| effect.scheduled() == *scheduled));
+        live.cancels.retain(|scheduled| wanted.contains(scheduled));
         for effect in &outstanding {
             match effect {
                 Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(scheduled) => {}
@@ -166,7 +172,7 @@ impl Owner {
                 }
             }
         }
-        withdraw_offers(&self.shared, live, &outstanding);
+        withdraw_offers(&self.shared, live, &wanted);
         self.set_timer(entity, now);
     }
 
@@ -230,9 +236,9 @@ pub(super) fn missed_heartbeats(live: &Entity, now: Timestamp) -> Vec<EventId> {
 }
 
 /// Offers that no longer stand leave the queue in memory; their rows went with the records.
-fn withdraw_offers(shared: &Shared, live: &mut Entity, outstanding: &[Effect]) {
+fn withdraw_offers(shared: &Shared, live: &mut Entity, wanted: &BTreeSet<EventId>) {
     live.offers.retain(|scheduled, (arn, key)| {
-        let stands = outstanding.iter().any(|effect| matches!(effect, Effect::Offer { .. }) && effect.scheduled() == *scheduled);
+        let stands = wanted.contains(scheduled);
         if !stands {
             shared.queues.withdraw(arn, key);
         }
@@ -268,7 +274,11 @@ fn begin_call(
     let running = Running::begin(Arc::clone(&shared), entity);
     let task = tokio::spawn(async move {
         let began = tokio::time::Instant::now();
-        let outcome = shared.perform.perform(call).await;
+        let mut outcome = perform(&shared, &call).await;
+        while outcome == Outcome::GaveUp && !shared.is_stopping() {
+            tokio::time::sleep(GAVE_UP_PAUSE).await;
+            outcome = perform(&shared, &call).await;
+        }
         shared.metrics.task_seconds.observe(began.elapsed());
         match outcome {
             Outcome::GaveUp => {}
@@ -277,6 +287,19 @@ fn begin_call(
         drop(running);
     });
     task.abort_handle()
+}
+
+/// One call; a panic in it is the task's failure, not the engine's.
+async fn perform(shared: &Shared, call: &Call) -> Outcome {
+    let mut performing = shared.perform.perform(call.clone());
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| performing.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| {
+            let cause = "Skald failed while it performed this task. The server's log says more.".to_owned();
+            Poll::Ready(Outcome::Failed { error: "Skald.InternalFailure".to_owned(), cause })
+        })
+    })
+    .await
 }
 
 /// Counts a call for as long as it lives, however it ends.

@@ -1,7 +1,9 @@
 //! Deciding: queued commands become one chunk of records and one entry of a batch.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
@@ -14,6 +16,8 @@ use tokio::time::Instant;
 use super::entity::{Entity, Item, Waiting};
 use super::message::{Question, Reply};
 use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, SLICES_PAUSE_FACTOR};
+use crate::catalog::Fate;
+use crate::options::Compute;
 use crate::keys::{self, ListKind};
 use crate::shared::Shared;
 use crate::token::Token;
@@ -31,7 +35,14 @@ pub(super) struct Building {
     entries: Vec<Entry>,
     pub(super) changes: Vec<Change>,
     entities: Vec<EntityId>,
-    pub(super) names: Vec<Bytes>,
+    names: Vec<Bytes>,
+}
+
+/// Starts are refused when the store is full, running work waits for room: they do not share a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    RunningWork,
+    Start,
 }
 
 /// What a decision brought.
@@ -48,12 +59,28 @@ pub(crate) struct Decided {
     same_names: Vec<super::Start>,
 }
 
+/// How a decision ended.
+pub(crate) struct Concluded {
+    entity: EntityId,
+    /// None when it panicked: a broken invariant stops one execution, not its neighbours.
+    decided: Option<Decided>,
+    go_on: GoOn,
+    took: Duration,
+}
+
+/// Whether a decision was made at once, or lent to the compute pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Here,
+    LentOut,
+}
+
 /// The commands of one decision.
 struct Work {
     entity: EntityId,
     execution: Box<Execution>,
     items: Vec<Item>,
-    deleting: Arc<AtomicBool>,
+    fate: Arc<Fate>,
     seed: u64,
     now: Timestamp,
     /// Whether a slice may go on where the last one ended.
@@ -77,37 +104,46 @@ impl Owner {
     /// Goes on with executions whose slice ended, for a while.
     pub(super) fn decide_ready(&mut self) {
         let began = Instant::now();
-        if self.ready_at > began {
+        if self.ready_at > began || self.lent_slices > 0 || self.shared.is_stopping() {
             return;
         }
         while let Some(entity) = self.ready.pop_front() {
             self.queued_ready.remove(&entity);
             if self.entities.get(&entity).is_some_and(|live| !live.busy && live.execution().is_ready()) {
-                self.decide_as(entity, GoOn::Yes);
+                let place = self.decide_as(entity, GoOn::Yes);
+                if place == Place::LentOut {
+                    // Its time counts when it is back; until then no other slice goes on.
+                    self.lent_slices += 1;
+                    return;
+                }
             }
             if began.elapsed() >= ROUND_SLICES_TIME_MAX {
                 break;
             }
         }
-        let ended = Instant::now();
-        self.ready_at = ended + (ended - began) * SLICES_PAUSE_FACTOR;
+        self.pause_slices(began.elapsed());
+    }
+
+    fn pause_slices(&mut self, took: Duration) {
+        self.ready_at = Instant::now() + took * SLICES_PAUSE_FACTOR;
     }
 
     pub(super) fn decide(&mut self, entity: EntityId) {
         self.decide_as(entity, GoOn::No);
     }
 
-    fn decide_as(&mut self, entity: EntityId, go_on: GoOn) {
-        let now = self.shared.now();
-        let Some(live) = self.entities.get_mut(&entity).filter(|live| !live.busy) else { return };
-        let Some(execution) = live.execution.take() else { return };
+    fn decide_as(&mut self, entity: EntityId, go_on: GoOn) -> Place {
+        let Some(live) = self.entities.get_mut(&entity).filter(|live| !live.busy) else { return Place::Here };
+        let Some(execution) = live.execution.take() else { return Place::Here };
+        // What a start was told is what its execution begins with.
+        let now = live.birth.as_ref().map_or_else(|| self.shared.now(), |birth| birth.at);
         live.busy = true;
         live.active_at = now;
         let work = Work {
             entity,
             execution,
             items: live.queue.drain(..).collect(),
-            deleting: Arc::clone(&live.deleting),
+            fate: Arc::clone(&live.fate),
             seed: self.shared.entropy.draw(),
             now,
             go_on,
@@ -119,19 +155,47 @@ impl Owner {
                 *seen = now;
             }
         }
-        if self.shared.options.compute_pool && work.weight() > INLINE_BYTES_MAX {
-            let shared = Arc::clone(&self.shared);
-            self.decisions.spawn_blocking(move || work.decide(&shared));
-        } else {
-            let decided = work.decide(&self.shared);
-            self.take_decision(decided);
+        let shared = Arc::clone(&self.shared);
+        match self.shared.options.compute {
+            Compute::Pool if work.weight() > INLINE_BYTES_MAX => {
+                self.decisions.spawn_blocking(move || work.conclude(&shared));
+                Place::LentOut
+            }
+            Compute::Away => {
+                self.decisions.spawn(async move { work.conclude(&shared) });
+                Place::LentOut
+            }
+            Compute::Pool | Compute::Owner => {
+                let concluded = work.conclude(&self.shared);
+                self.take_concluded(concluded);
+                Place::Here
+            }
         }
     }
 
-    pub(super) fn take_decided(&mut self, decided: Result<Decided, JoinError>) {
-        match decided {
-            Ok(decided) => self.take_decision(decided),
-            Err(error) => tracing::error!(%error, "a decision panicked: its execution rests until the next start"),
+    pub(super) fn take_lent(&mut self, concluded: Result<Concluded, JoinError>) {
+        match concluded {
+            Ok(concluded) => {
+                if concluded.go_on == GoOn::Yes {
+                    self.lent_slices -= 1;
+                    self.pause_slices(concluded.took);
+                }
+                self.take_concluded(concluded);
+            }
+            // Panics are caught where they happen; a pool that goes down takes the owner with it.
+            Err(error) => tracing::error!(%error, "a decision did not come back"),
+        }
+    }
+
+    fn take_concluded(&mut self, concluded: Concluded) {
+        match concluded.decided {
+            Some(decided) => self.take_decision(decided),
+            None => {
+                tracing::error!(entity = %concluded.entity, "a decision panicked: its execution rests until the next start");
+                if let Some(live) = self.entities.get_mut(&concluded.entity) {
+                    live.at_rest = true;
+                }
+            }
         }
     }
 
@@ -146,7 +210,14 @@ impl Owner {
             self.settle(entity);
             return;
         }
-        let building = self.batches.entry(entity.partition()).or_default();
+        let urgency = if live.birth.is_some() { Urgency::Start } else { Urgency::RunningWork };
+        let building = self.batches.entry((entity.partition(), urgency)).or_default();
+        if let Some(birth) = &live.birth {
+            // The name is taken by the batch that makes the execution, or not at all.
+            let operation = Operation::PutIfAbsent(birth.record.clone());
+            building.changes.push(Change { table: Table::Names, key: birth.name.clone(), operation });
+            building.names.push(birth.name.clone());
+        }
         let (changes, head) = index_changes(live, entity);
         building.changes.extend(changes);
         building.entities.push(entity);
@@ -161,7 +232,7 @@ impl Owner {
 
     /// Adds an entry without records: a new head.
     pub(super) fn append_head(&mut self, entity: EntityId, expected: u64, head: Bytes, changes: Vec<Change>) {
-        let building = self.batches.entry(entity.partition()).or_default();
+        let building = self.batches.entry((entity.partition(), Urgency::RunningWork)).or_default();
         building.changes.extend(changes);
         building.entities.push(entity);
         building.entries.push(Entry { entity, expected: Position(expected), chunk: None, head: Some(head) });
@@ -170,21 +241,20 @@ impl Owner {
     /// Hands the round's batches to the store.
     pub(super) fn submit(&mut self) {
         let at = self.shared.now().millis;
-        for (partition, building) in std::mem::take(&mut self.batches) {
+        for ((partition, urgency), building) in std::mem::take(&mut self.batches) {
             let Some(epoch) = self.epochs.get(&partition).copied() else { continue };
             let Building { entries, changes, entities, names } = building;
             let batch = Batch { partition, epoch, at, entries, changes };
             self.shared.metrics.appends.fetch_add(1, Ordering::Relaxed);
-            self.spawn_append(batch, entities, names);
+            self.spawn_append(batch, urgency, entities, names);
         }
     }
 
-    fn spawn_append(&mut self, batch: Batch, entities: Vec<EntityId>, names: Vec<Bytes>) {
+    fn spawn_append(&mut self, batch: Batch, urgency: Urgency, entities: Vec<EntityId>, names: Vec<Bytes>) {
         self.appended = true;
         let shared = Arc::clone(&self.shared);
         let began = tokio::time::Instant::now();
-        // A start is refused when there is no room; running work waits for room.
-        let kept = names.is_empty().then(|| batch.clone());
+        let kept = (urgency == Urgency::RunningWork).then(|| batch.clone());
         let appending = shared.store.append(batch);
         self.appends.spawn(async move {
             let mut result = appending.await;
@@ -212,10 +282,16 @@ impl Work {
         of_items.sum::<usize>() + self.execution.payload_bytes()
     }
 
+    fn conclude(self, shared: &Shared) -> Concluded {
+        let (entity, go_on, began) = (self.entity, self.go_on, Instant::now());
+        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| self.decide(shared))).ok();
+        Concluded { entity, decided, go_on, took: began.elapsed() }
+    }
+
     fn decide(self, shared: &Shared) -> Decided {
-        let Self { entity, mut execution, items, deleting, seed, now, go_on } = self;
+        let Self { entity, mut execution, items, fate, seed, now, go_on } = self;
         let expected = execution.position();
-        let mut decided = Decision { entity, shared, deleting, dice: Dice::seeded(seed), now, records: Vec::new(), waiting: Vec::new() };
+        let mut decided = Decision { entity, shared, fate, dice: Dice::seeded(seed), now, records: Vec::new(), waiting: Vec::new() };
         let mut same_names = Vec::new();
         for item in items {
             match item {
@@ -239,7 +315,7 @@ impl Work {
 struct Decision<'s> {
     entity: EntityId,
     shared: &'s Shared,
-    deleting: Arc<AtomicBool>,
+    fate: Arc<Fate>,
     dice: Dice,
     now: Timestamp,
     records: Vec<Record>,
@@ -254,7 +330,7 @@ impl Decision<'_> {
             dice: Dice::seeded(self.dice.roll()),
             world: &world,
             budget: Budget::of_steps(SLICE_STEPS_MAX),
-            machine_deleted: self.deleting.load(Ordering::Acquire),
+            machine_deleted: self.fate.is_deleting(),
         };
         self.records.extend(execution.advance(command, &mut context));
     }
@@ -327,11 +403,11 @@ fn index_changes(live: &mut Entity, entity: EntityId) -> (Vec<Change>, Option<By
         live.awake = !settled;
         changes.push(if settled { delete(Table::Awake, keys::awake(entity)) } else { put(Table::Awake, keys::awake(entity), Bytes::new()) });
     }
-    if !live.execution().is_closed() {
-        return (changes, None);
+    if live.execution().is_closed() {
+        list_changes(live, entity, &mut changes);
     }
-    list_changes(live, entity, &mut changes);
-    let head = settled.then(|| live.head(None, live.listed).encode());
+    let wants_head = std::mem::take(&mut live.wants_head);
+    let head = (settled || wants_head).then(|| live.head(None, live.listed).encode());
     (changes, head)
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
@@ -11,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::message::{Question, Reply, Start};
+use crate::catalog::{Fate, StartInFlight};
 use crate::error::{Fault, StartExecutionError};
 use crate::execution::Started;
 use crate::live;
@@ -20,8 +20,14 @@ use crate::stored::{Envelope, Folded, Head};
 pub(crate) struct Entity {
     /// None while it is lent out to the compute pool.
     pub(crate) execution: Option<Box<Execution>>,
-    /// Its machine is being deleted.
-    pub(crate) deleting: Arc<AtomicBool>,
+    /// Whether its machine is being deleted.
+    pub(crate) fate: Arc<Fate>,
+    /// Until its first append is durable: what goes into the store with it.
+    pub(crate) birth: Option<Birth>,
+    /// The store wants a head with the next append.
+    pub(crate) wants_head: bool,
+    /// A decision about it panicked: it rests until the next start.
+    pub(crate) at_rest: bool,
     /// What its machine's keys begin with.
     pub(crate) prefix: Arc<[u8]>,
     /// An append is in flight, or a decision is: commands wait. So whatever is folded here is durable when this is not set.
@@ -52,12 +58,34 @@ pub(crate) struct Entity {
     pub(crate) waiting: Vec<Waiting>,
 }
 
+/// The start of an execution on its way to the store.
+pub(crate) struct Birth {
+    pub(crate) at: Timestamp,
+    /// Its row in `Names`.
+    pub(crate) name: Bytes,
+    pub(crate) record: Bytes,
+    /// Its machine may not go meanwhile.
+    pub(crate) _counted: StartInFlight,
+}
+
 /// What waits in an entity's queue.
 pub(crate) enum Item {
     Command(Command),
     Question(Question, oneshot::Sender<Result<Reply, Fault>>),
     /// A start of the same name, to be compared once this one is durable.
     SameName(Box<Start>),
+}
+
+impl Item {
+    /// Answers whoever asked that it is our fault.
+    pub(crate) fn refuse(self, reason: &str) {
+        let fault = Fault(reason.to_owned());
+        match self {
+            Self::Command(_) => {}
+            Self::Question(_, reply) => drop(reply.send(Err(fault))),
+            Self::SameName(start) => drop(start.reply.send(Err(fault.into()))),
+        }
+    }
 }
 
 /// An answer that is given once the append is durable.
@@ -93,11 +121,14 @@ impl Waiting {
 }
 
 impl Entity {
-    pub(crate) fn new(execution: Execution, deleting: Arc<AtomicBool>, prefix: Arc<[u8]>, now: Timestamp) -> Self {
+    pub(crate) fn new(execution: Execution, fate: Arc<Fate>, prefix: Arc<[u8]>, now: Timestamp) -> Self {
         let end_counted = execution.is_closed();
         Self {
             execution: Some(Box::new(execution)),
-            deleting,
+            fate,
+            birth: None,
+            wants_head: false,
+            at_rest: false,
             prefix,
             busy: false,
             parking: false,

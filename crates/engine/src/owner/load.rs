@@ -4,7 +4,7 @@
 //! a release that folded otherwise: the whole journal says the same.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use skald_asl::Timestamp;
 use skald_interpreter::{Execution, Note, Record, journal, snapshot};
@@ -15,18 +15,21 @@ use super::Owner;
 use super::decide::standing_offers;
 use super::entity::{Entity, Item};
 use super::message::Reply;
-use crate::keys;
+use crate::catalog::Fate;
+use crate::keys::{self, ListKind};
 use crate::scope::Scope;
 use crate::shared::Shared;
 use crate::stored::{Folded, Head};
 
 /// How much of a journal is read at once.
+/// The pause before a journal that could not be read is tried again.
+const READ_PAUSE: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// An execution read from the store.
 pub(crate) struct Loaded {
     execution: Execution,
-    deleting: Arc<AtomicBool>,
+    fate: Arc<Fate>,
     prefix: Arc<[u8]>,
     awake: bool,
     listed: bool,
@@ -40,15 +43,24 @@ impl Owner {
             return;
         }
         self.loading.insert(entity, Vec::new());
+        self.spawn_load(entity, Duration::ZERO);
+    }
+
+    fn spawn_load(&mut self, entity: EntityId, pause: Duration) {
         let shared = Arc::clone(&self.shared);
-        self.loads.spawn(async move { (entity, read_execution(&shared, entity).await) });
+        self.loads.spawn(async move {
+            tokio::time::sleep(pause).await;
+            // A task of its own, so that a panic is this entity's failure.
+            let reading = tokio::spawn(async move { read_execution(&shared, entity).await });
+            (entity, reading.await.unwrap_or_else(|error| Err(error.to_string())))
+        });
     }
 
     pub(super) fn take_loaded(&mut self, loaded: Result<(EntityId, Result<Option<Loaded>, String>), JoinError>) {
         let (entity, loaded) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
-                tracing::error!(%error, "reading an execution panicked");
+                tracing::error!(%error, "an execution's reading was lost");
                 return;
             }
         };
@@ -57,18 +69,18 @@ impl Owner {
             Ok(Some(loaded)) => {
                 self.bring_in(entity, loaded, items);
             }
-            Ok(None) => self.answer_missing(items, None),
+            Ok(None) => self.answer_missing(items),
             Err(reason) => {
-                tracing::error!(entity = %format_args!("{:032x}", entity.0), reason, "an execution cannot be read");
-                self.answer_missing(items, Some(&reason));
+                tracing::error!(%entity, reason, "an execution cannot be read");
+                self.read_again(entity, items, &reason);
             }
         }
     }
 
     fn bring_in(&mut self, entity: EntityId, loaded: Loaded, items: Vec<Item>) {
         let now = self.shared.now();
-        let Loaded { execution, deleting, prefix, awake, listed, timer_due } = loaded;
-        let mut live = Entity::new(execution, deleting, prefix, now);
+        let Loaded { execution, fate, prefix, awake, listed, timer_due } = loaded;
+        let mut live = Entity::new(execution, fate, prefix, now);
         live.awake = awake;
         live.listed = listed;
         live.timer_due = timer_due;
@@ -79,17 +91,23 @@ impl Owner {
         self.settle(entity);
     }
 
-    fn answer_missing(&mut self, items: Vec<Item>, reason: Option<&str>) {
+    /// Callers are told; what the engine owes itself waits for another try.
+    fn read_again(&mut self, entity: EntityId, items: Vec<Item>, reason: &str) {
+        let (kept, asked): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| matches!(item, Item::Command(_)));
+        for item in asked {
+            item.refuse(reason);
+        }
+        if !self.shared.is_stopping() {
+            self.loading.insert(entity, kept);
+            self.spawn_load(entity, READ_PAUSE);
+        }
+    }
+
+    fn answer_missing(&mut self, items: Vec<Item>) {
         for item in items {
             match item {
                 Item::Command(_) => {}
-                Item::Question(_, reply) => {
-                    let answer = match reason {
-                        None => Ok(Reply::Missing),
-                        Some(reason) => Err(crate::error::Fault(reason.to_owned())),
-                    };
-                    drop(reply.send(answer));
-                }
+                Item::Question(_, reply) => drop(reply.send(Ok(Reply::Missing))),
                 Item::SameName(start) => self.same_names.push(*start),
             }
         }
@@ -117,12 +135,20 @@ async fn read_execution(shared: &Shared, entity: EntityId) -> Result<Option<Load
     let identity = execution.identity().ok_or("the journal does not begin with its origin")?;
     let origin = &identity.origin;
     let scope = Scope { partition: origin.partition.clone(), account: origin.account.clone(), region: origin.region.clone() };
-    let prefix = keys::machine_prefix(&scope, &origin.machine_name, origin.machine_incarnation).into();
-    let deleting = shared.book.deleting_flag(origin.machine_incarnation);
+    let prefix: Arc<[u8]> = keys::machine_prefix(&scope, &origin.machine_name, origin.machine_incarnation).into();
+    let fate = shared.book.fate(origin.machine_incarnation);
     let awake = store.get(Table::Awake, &keys::awake(entity)).await.map_err(|error| error.to_string())?.is_some();
-    let (listed, timer_due) = envelope.map_or((false, None), |envelope| (envelope.listed, envelope.timer_due));
+    let (listed, timer_due) = match envelope {
+        Some(envelope) => (envelope.listed, envelope.timer_due),
+        // Heads may be lost: the tables know.
+        None => {
+            let row = keys::list(&prefix, ListKind::All, identity.started_at, entity);
+            let listed = store.get(Table::Lists, &row).await.map_err(|error| error.to_string())?.is_some();
+            (listed, execution.next_due().filter(|_| listed))
+        }
+    };
     // An awake entity has no timer row: the record that woke it removed it.
-    Ok(Some(Loaded { execution, deleting, prefix, awake, listed, timer_due: timer_due.filter(|_| !awake) }))
+    Ok(Some(Loaded { execution, fate, prefix, awake, listed, timer_due: timer_due.filter(|_| !awake) }))
 }
 
 /// The execution as its head has it; none when the head does not help.

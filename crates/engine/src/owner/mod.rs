@@ -32,7 +32,7 @@ pub(crate) use park::wake_all;
 pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
 
 use crate::shared::Shared;
-use decide::Decided;
+use decide::{Concluded, Urgency};
 use entity::{Entity, Item};
 use load::Loaded;
 
@@ -74,12 +74,16 @@ pub(crate) struct Owner {
     ready_at: Instant,
     /// Idle entities by the time at which they may be parked.
     idle: BTreeSet<(Timestamp, EntityId)>,
-    batches: BTreeMap<PartitionId, decide::Building>,
+    batches: BTreeMap<(PartitionId, Urgency), decide::Building>,
     appends: JoinSet<Appended>,
     loads: JoinSet<(EntityId, Result<Option<Loaded>, String>)>,
-    decisions: JoinSet<Decided>,
+    decisions: JoinSet<Concluded>,
+    /// Slices of long-running executions on the compute pool now.
+    lent_slices: usize,
     /// Not before this is the house kept.
     housekeeping_at: Timestamp,
+    /// What the metric has of this owner's inbox.
+    shown_depth: u64,
     /// Whether the store may press for checkpoints: something was appended since it was asked.
     appended: bool,
     when_loaded: Vec<oneshot::Sender<()>>,
@@ -115,6 +119,8 @@ impl Owner {
             appends: JoinSet::new(),
             loads: JoinSet::new(),
             decisions: JoinSet::new(),
+            lent_slices: 0,
+            shown_depth: 0,
             housekeeping_at,
             appended: false,
             when_loaded: Vec::new(),
@@ -134,7 +140,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 Some(appended) = self.appends.join_next() => self.take_appended(appended),
-                Some(decided) = self.decisions.join_next() => self.take_decided(decided),
+                Some(decided) = self.decisions.join_next() => self.take_lent(decided),
                 Some(loaded) = self.loads.join_next() => self.take_loaded(loaded),
                 received = receivers.answers.recv_many(&mut answers, ROUND_MESSAGES_MAX) => if received == 0 { return },
                 _ = receivers.requests.recv_many(&mut requests, ROUND_MESSAGES_MAX), if self.closing.is_none() => {}
@@ -149,6 +155,10 @@ impl Owner {
                 let Ok(answer) = receivers.answers.try_recv() else { break };
                 answers.push(answer);
             }
+            while self.closing.is_none() && requests.len() < ROUND_MESSAGES_MAX {
+                let Ok(request) = receivers.requests.try_recv() else { break };
+                requests.push(request);
+            }
             for answer in answers.drain(..) {
                 self.take_answer(answer);
             }
@@ -158,7 +168,7 @@ impl Owner {
             for start in std::mem::take(&mut self.same_names) {
                 self.start(start).await;
             }
-            self.shared.metrics.inbox_depth.store(receivers.requests.len() as u64, Ordering::Relaxed);
+            self.show_depth(receivers.requests.len() as u64);
             self.fire_timers().await;
             self.decide_touched();
             self.decide_ready();
@@ -176,6 +186,12 @@ impl Owner {
                 return;
             }
         }
+    }
+
+    /// The metric is of all owners' inboxes.
+    fn show_depth(&mut self, depth: u64) {
+        let change = depth.wrapping_sub(std::mem::replace(&mut self.shown_depth, depth));
+        self.shared.metrics.inbox_depth.fetch_add(change, Ordering::Relaxed);
     }
 
     fn is_closed(&self) -> bool {
@@ -209,7 +225,7 @@ impl Owner {
         let answer = match outcome {
             Outcome::Succeeded { output } => TaskAnswer::Succeeded { output },
             Outcome::Failed { error, cause } => TaskAnswer::Failed { error: Some(error), cause: Some(cause) },
-            // Repeated by whoever resumes this execution.
+            // Repeated by whoever opens the store next.
             Outcome::GaveUp => return,
         };
         self.enqueue(entity, Item::Command(Command::CallAnswered { scheduled, answer }));
@@ -218,6 +234,10 @@ impl Owner {
     /// Puts `item` where it will be decided: with the live entity, or with those that wait for its journal.
     fn enqueue(&mut self, entity: EntityId, item: Item) {
         if let Some(live) = self.entities.get_mut(&entity) {
+            if live.at_rest {
+                item.refuse("the execution rests until the next start");
+                return;
+            }
             live.queue.push_back(item);
             if !live.busy {
                 self.touched.insert(entity);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use skald_asl::Timestamp;
-use skald_store::{Direction, EntityId, Table};
+use skald_store::{Direction, EntityId, PartitionId, Table};
 
 use super::decide::{delete, put};
 use super::{Answer, Owner};
@@ -38,9 +38,15 @@ impl Owner {
                         self.parked_due.insert(partition, due);
                     }
                 }
-                Err(error) => tracing::error!(%error, "the timers of parked executions cannot be read"),
+                Err(error) => self.look_again(partition, &error),
             }
         }
+    }
+
+    /// A partition's timers could not be read: another look in a while.
+    fn look_again(&mut self, partition: PartitionId, error: &skald_store::Error) {
+        tracing::error!(%error, "the timers of parked executions cannot be read");
+        self.parked_due.insert(partition, self.shared.now().plus_millis(HOUSEKEEPING_MS));
     }
 
     /// Brings in parked entities whose time has come.
@@ -52,7 +58,7 @@ impl Owner {
             let rows = match self.shared.store.scan(Table::Timers, &from, &to, Direction::Forward, TIMERS_AT_ONCE_MAX).await {
                 Ok(rows) => rows,
                 Err(error) => {
-                    tracing::error!(%error, "the timers of parked executions cannot be read");
+                    self.look_again(partition, &error);
                     continue;
                 }
             };
@@ -160,14 +166,19 @@ impl Owner {
     /// New heads for entities that hold back the dropping of the log.
     fn checkpoint(&mut self) {
         for entity in self.shared.store.pinned(PARKED_AT_ONCE_MAX) {
-            let Some(live) = self.entities.get_mut(&entity).filter(|live| !live.busy) else {
+            if !self.epochs.contains_key(&entity.partition()) {
+                continue;
+            }
+            let Some(live) = self.entities.get_mut(&entity) else {
                 // Settled ones have heads; one that is nowhere is brought in, and gets its head next time.
-                let mine = self.epochs.contains_key(&entity.partition());
-                if mine && !self.entities.contains_key(&entity) {
-                    self.load(entity);
-                }
+                self.load(entity);
                 continue;
             };
+            if live.busy {
+                // With its next records: one that is never idle would otherwise hold the log for ever.
+                live.wants_head = true;
+                continue;
+            }
             let position = live.execution().position();
             let head = live.head(live.timer_due, live.listed).encode();
             live.busy = true;

@@ -1,14 +1,13 @@
 //! Starting: one name, one execution.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use skald_interpreter::note::Origin;
 use skald_interpreter::{Command, Execution};
-use skald_store::{Change, EntityId, Operation, Table};
+use skald_store::{EntityId, Table};
 
 use super::Owner;
-use super::entity::{Entity, Item, Waiting};
+use super::entity::{Birth, Entity, Item, Waiting};
 use super::message::Start;
 use crate::error::{Fault, StartExecutionError};
 use crate::execution::{ExecutionStatus, Started};
@@ -61,7 +60,9 @@ impl Owner {
 
     fn begin(&mut self, start: Start, key: bytes::Bytes) {
         let Start { machine, name, input, trace_header, starter_hash, reply } = start;
-        if machine.deleting.load(Ordering::Acquire) {
+        // Counted before it is looked at: a deletion sees the one or the other.
+        let counted = machine.fate.begin_start();
+        if machine.fate.is_deleting() {
             drop(reply.send(Err(StartExecutionError::StateMachineDeleting(machine.arn()))));
             return;
         }
@@ -84,15 +85,13 @@ impl Owner {
         let started = Started { execution_arn: origin.execution_arn(), started_at: now };
         let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };
         let execution = Execution::unborn(Arc::clone(&machine.revision.definition));
-        let mut live = Entity::new(execution, Arc::clone(&machine.deleting), machine.prefix.as_slice().into(), now);
+        let mut live = Entity::new(execution, Arc::clone(&machine.fate), machine.prefix.as_slice().into(), now);
+        live.birth = Some(Birth { at: now, name: key.clone(), record: reserved.encode(), _counted: counted });
         live.waiting.push(Waiting::Started(reply, started));
         live.queue.push_back(Item::Command(Command::Start { origin: Box::new(origin), input }));
         self.entities.insert(entity, live);
-        self.starting.insert(key.clone(), entity);
+        self.starting.insert(key, entity);
         self.shared.metrics.count_started(&arn);
-        let building = self.batches.entry(partition).or_default();
-        building.names.push(key.clone());
-        building.changes.push(Change { table: Table::Names, key, operation: Operation::PutIfAbsent(reserved.encode()) });
         self.decide(entity);
     }
 }

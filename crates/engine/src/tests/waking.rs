@@ -99,7 +99,7 @@ async fn reads_of_two_waits(found: Found) -> Vec<u64> {
         token_secret: [1; 32],
         park_after: Duration::from_secs(1),
         nap_max: Duration::from_secs(1),
-        compute_pool: false,
+        compute: crate::options::Compute::Owner,
         inbox_commands_max: 64,
     };
     let engine = Engine::open(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Nothing), options).await.expect("the store is new");

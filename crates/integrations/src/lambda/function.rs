@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::process::Command;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use crate::config::FunctionConfig;
 use crate::lambda::failure;
@@ -91,7 +91,10 @@ impl Function {
 
     /// Runs the function once.
     pub async fn invoke(self: &Arc<Self>, mut invocation: Invocation) -> Ended {
-        let Some(permit) = self.permit().await else { return Ended::Throttled };
+        let permit = match self.permit().await {
+            Ok(permit) => permit,
+            Err(ended) => return ended,
+        };
         invocation.timeout = Duration::from_secs(self.settings.timeout_seconds.into());
         let (sender, answer) = oneshot::channel();
         let function = Arc::clone(self);
@@ -109,14 +112,21 @@ impl Function {
         self.idle().retain(|idle| idle.since.elapsed() < rest && !idle.worker.process.has_exited());
     }
 
-    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(permit);
+    /// Begins no invocation any more; those that wait for their turn give up, running ones go on.
+    pub fn quiesce(&self) {
+        self.permits.close();
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Ended> {
+        match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => return Ok(permit),
+            Err(TryAcquireError::Closed) => return Err(Ended::GaveUp),
+            Err(TryAcquireError::NoPermits) => {}
         }
-        let place = Place::take(&self.waiting)?;
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+        let Some(place) = Place::take(&self.waiting) else { return Err(Ended::Throttled) };
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
         drop(place);
-        Some(permit)
+        permit.map_err(|_| Ended::GaveUp)
     }
 
     async fn run(&self, invocation: &Invocation) -> Ended {

@@ -41,9 +41,11 @@ pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, choice: &Choi
 
 /// The state that the first rule which holds leads to, or else `Default`; none without either.
 ///
-/// `input` is what `InputPath` left; `context_object` is behind `$$`.
-pub(crate) fn choose(choice: &Choice, input: &Value, context_object: &Value, budget: &mut Budget) -> Result<Option<StateId>, Error> {
-    let mut tester = Tester { input, context_object, budget };
+/// `input` is what `InputPath` left; `context` is what a path behind `$$` looks into.
+pub(crate) fn choose<'v>(
+    choice: &Choice, input: &'v Value, context: &dyn Fn(&Path) -> &'v Value, budget: &mut Budget,
+) -> Result<Option<StateId>, Error> {
+    let mut tester = Tester { input, context, budget };
     for rule in &choice.rules {
         if tester.holds(&rule.test)? {
             return Ok(Some(rule.next));
@@ -54,7 +56,7 @@ pub(crate) fn choose(choice: &Choice, input: &Value, context_object: &Value, bud
 
 struct Tester<'v, 'b> {
     input: &'v Value,
-    context_object: &'v Value,
+    context: &'b dyn Fn(&Path) -> &'v Value,
     budget: &'b mut Budget,
 }
 
@@ -135,7 +137,7 @@ impl<'v> Tester<'v, '_> {
     fn find(&mut self, path: &Path) -> Result<Option<Found<'v>>, Error> {
         let document = match path.root() {
             Root::Input => self.input,
-            Root::Context => self.context_object,
+            Root::Context => (self.context)(path),
         };
         match path.find(document, self.budget) {
             Ok(found) => Ok(Some(found)),

@@ -76,7 +76,6 @@ fn begin_iteration(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map, pre
             let mut scope = slice.scope(frame);
             let input = scope.data(&map.input_path, &slice.visit(frame).input)?;
             scope.map_item = Some((index, item));
-            scope.context_object = std::cell::OnceCell::new();
             scope.template(Some(selector), &input)?
         }
     };

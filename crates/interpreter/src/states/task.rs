@@ -14,6 +14,9 @@ use crate::failure::{Failure, FailureKind};
 use crate::frame::{Phase, RunningTask, Target};
 use crate::note::Note;
 
+/// SOURCE: integrations.md §4.
+const LAMBDA_INVOKE_PARAMETERS: [&str; 6] = ["FunctionName", "Payload", "Qualifier", "InvocationType", "ClientContext", "LogType"];
+
 pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Task, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
     slice.entered(frame, StateType::Task, name, raw, None)?;
     schedule(slice, frame, task)
@@ -36,6 +39,9 @@ pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Tas
         credentials.and_then(|credentials| Some(credentials.value().get("RoleArn")?.as_str()?.to_owned()));
     if parameters.byte_count() > PAYLOAD_BYTES_MAX {
         return Err(Halt::Failed(Failure::data_limit(&slice.visit(frame).state)));
+    }
+    if let Some(reason) = unfit_parameters(&task.resource, &parameters) {
+        return Err(Halt::Failed(scope.runtime(&reason)));
     }
     let plan = TaskPlan {
         nonce,
@@ -194,6 +200,23 @@ fn hand_on(slice: &mut Slice<'_, '_, '_>, frame: FrameId, result: &Payload) -> R
     let merged = scope.result(&task.result_path, raw, selected)?;
     let output = scope.data(&task.output_path, &merged)?;
     slice.exit(frame, StateType::Task, output, task.transition)
+}
+
+/// Why a service cannot be called with these parameters; found out before anything is scheduled.
+/// SOURCE: integrations.md §1; the form is recorded, `services_apigetway.json`.
+fn unfit_parameters(resource: &Resource, parameters: &Payload) -> Option<String> {
+    let Resource::Service { service, action, .. } = resource else { return None };
+    if (service.as_str(), action.as_str()) != ("lambda", "invoke") {
+        return None;
+    }
+    let members = parameters.value().as_object();
+    let unknown = members.into_iter().flat_map(|members| members.keys()).find(|name| !LAMBDA_INVOKE_PARAMETERS.contains(&name.as_str()));
+    let problem = match unknown {
+        Some(name) => format!("The field '{name}' is not supported by Step Functions"),
+        None if members.is_some_and(|members| members.contains_key("FunctionName")) => return None,
+        None => "The field 'FunctionName' is required but was missing".to_owned(),
+    };
+    Some(format!("The Parameters '{}' could not be used to start the Task: [{problem}]", parameters.text()))
 }
 
 fn running(slice: &Slice<'_, '_, '_>, frame: FrameId) -> Option<RunningTask> {

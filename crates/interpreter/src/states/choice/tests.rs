@@ -22,7 +22,7 @@ fn choose_within(rules: &Value, default: Option<&str>, input: &Value, steps: u64
     let definition = parse(&text, &Options::default()).expect("the case is a valid definition").definition;
     let StateKind::Choice(choice) = &definition.state(definition.start_at).kind else { panic!("the machine starts with its Choice") };
     let context_object = json!({ "State": { "Name": "Pick" }, "Numbers": { "Two": 2 } });
-    let chosen = choose(choice, input, &context_object, &mut Budget::of_steps(steps))?;
+    let chosen = choose(choice, input, &|_| &context_object, &mut Budget::of_steps(steps))?;
     Ok(chosen.map(|id| definition.state(id).name.to_string()))
 }
 
