@@ -54,16 +54,18 @@ pub(crate) fn hold_token(world: &Arc<World>, mut held: HeldToken) {
         memory.tokens.push(held);
         memory.tokens.len() - 1
     };
-    tokio::spawn(send_by_token(Arc::clone(world), index));
+    world.token_holders.lock().expect("no panic").spawn(send_by_token(Arc::clone(world), index));
 }
 
 /// Everyone who has something to do in this life.
 pub(crate) fn begin(world: &Arc<World>, engine: &Engine) -> JoinSet<()> {
     let mut actors = JoinSet::new();
     let tokens = world.memory().tokens.len();
+    let mut token_holders = JoinSet::new();
     for index in 0..tokens {
-        actors.spawn(send_by_token(Arc::clone(world), index));
+        token_holders.spawn(send_by_token(Arc::clone(world), index));
     }
+    *world.token_holders.lock().expect("no panic") = token_holders;
     for index in 0..world.script.acts.len() {
         actors.spawn(act(Arc::clone(world), engine.clone(), index));
     }

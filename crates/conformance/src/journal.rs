@@ -46,7 +46,7 @@ impl FailingJournal {
 }
 
 /// Writes what waits, in order; answers once all of it is written.
-async fn flush(world: Arc<World>, disk: MemoryStore, pending: Arc<Mutex<Vec<Pending>>>) {
+async fn flush(world: Arc<World>, life: u32, disk: MemoryStore, pending: Arc<Mutex<Vec<Pending>>>) {
     tokio::time::sleep(Duration::from_millis(world.settings.flush_ms)).await;
     let batches = std::mem::take(&mut *pending.lock().expect("no panic while appending"));
     let mut answers = Vec::new();
@@ -84,6 +84,9 @@ async fn flush(world: Arc<World>, disk: MemoryStore, pending: Arc<Mutex<Vec<Pend
         }
     }
     for (done, result) in answers {
+        if result == Err(Error::Fenced) {
+            world.memory().deposed.insert(life);
+        }
         // An engine that is gone needs no answer.
         let _ = done.send(result);
     }
@@ -112,7 +115,7 @@ impl Store for FailingJournal {
         let mut pending = self.pending.lock().expect("no panic while appending");
         pending.push(Pending { batch, done });
         if pending.len() == 1 {
-            tokio::spawn(flush(Arc::clone(&self.world), self.disk.clone(), Arc::clone(&self.pending)));
+            tokio::spawn(flush(Arc::clone(&self.world), self.life, self.disk.clone(), Arc::clone(&self.pending)));
         }
         Box::pin(async move {
             match when.await {

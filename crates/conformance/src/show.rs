@@ -38,7 +38,8 @@ pub fn page<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<String> {
     let mut shown_seconds = 0;
     let shown = |event: &Event| {
         let began = *began.get_or_insert(event.at.millis);
-        let seconds = (event.at.millis - began) / 1_000;
+        // Flushes take their milliseconds: to the nearest second.
+        let seconds = (event.at.millis - began + 500) / 1_000;
         let mut line = line(event);
         if seconds != shown_seconds {
             shown_seconds = seconds;

@@ -12,6 +12,7 @@ use skald_interpreter::EventId;
 use skald_store::memory::MemoryStore;
 use skald_store::{Batch, EntityId};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::faults::{Fault, FaultKind};
@@ -46,6 +47,8 @@ pub(crate) struct World {
     /// Something became durable, or an actor finished.
     pub(crate) changed: Notify,
     pub(crate) engine: Mutex<Option<Engine>>,
+    /// People who answer by a token, in this life of the engine.
+    pub(crate) token_holders: Mutex<JoinSet<()>>,
     pub(crate) memory: Mutex<Memory>,
 }
 
@@ -62,6 +65,8 @@ pub(crate) struct Memory {
     pub(crate) calls: u64,
     pub(crate) cancelled: BTreeMap<(String, EventId), u32>,
     pub(crate) cancels_failed: u32,
+    /// Engines that were told that another one owns the partitions.
+    pub(crate) deposed: BTreeSet<u32>,
     pub(crate) tokens: Vec<crate::actors::HeldToken>,
     /// Which acts of the script were done, and which executions were started.
     pub(crate) acts_done: BTreeSet<usize>,
@@ -89,6 +94,7 @@ impl World {
             takeover: Notify::new(),
             changed: Notify::new(),
             engine: Mutex::new(None),
+            token_holders: Mutex::default(),
             memory: Mutex::default(),
         })
     }
@@ -125,6 +131,7 @@ impl World {
         let now = self.now_ms();
         *self.time.lock().expect("no panic") = (now + downtime_ms, None);
         *self.engine.lock().expect("no panic") = None;
+        *self.token_holders.lock().expect("no panic") = JoinSet::new();
         let mut disk = self.disk.lock().expect("no panic");
         *disk = disk.fork();
     }

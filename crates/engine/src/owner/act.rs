@@ -57,8 +57,10 @@ impl Owner {
     fn drop_provisional(&mut self, entities: Vec<EntityId>, error: &skald_store::Error) {
         tracing::error!(%error, executions = entities.len(), "an append failed");
         match error {
+            // Another engine owns what is here, or nobody may write any more.
             skald_store::Error::Damaged(_) | skald_store::Error::Fenced => {
                 self.shared.broken.send_replace(Some(error.to_string()));
+                self.deposed = true;
             }
             skald_store::Error::Conflict(_) | skald_store::Error::Full(_) | skald_store::Error::Unknown(_) => {}
         }
@@ -67,8 +69,9 @@ impl Owner {
             for waiting in live.waiting.drain(..) {
                 waiting.fail(error);
             }
-            for (_, call) in live.calls.drain() {
-                call.abort();
+            live.give_up();
+            if self.deposed {
+                continue;
             }
             self.forget_due(entity, live.due);
             let queue = std::mem::take(&mut live.queue);
@@ -76,6 +79,13 @@ impl Owner {
             for item in queue {
                 self.enqueue(entity, item);
             }
+        }
+    }
+
+    /// Acts no more: what runs is given up, and whoever waits is told that the owner is gone.
+    pub(super) fn abdicate(mut self) {
+        for live in self.entities.values_mut() {
+            live.give_up();
         }
     }
 
@@ -148,7 +158,7 @@ impl Owner {
             }
             wanted
         });
-        live.cancels.retain(|scheduled| wanted.contains(scheduled));
+        live.cancels.retain(|scheduled, _| wanted.contains(scheduled));
         for effect in &outstanding {
             match effect {
                 Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(scheduled) => {}
@@ -159,11 +169,11 @@ impl Owner {
                 }
                 Effect::Cancel { .. } if stopping => {}
                 Effect::Cancel { scheduled, submitted, .. } => {
-                    if live.cancels.insert(*scheduled) {
+                    live.cancels.entry(*scheduled).or_insert_with(|| {
                         let call = call_of(effect, &identity);
                         let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
-                        tokio::spawn(cancel(shared, answers, entity, *scheduled, call, submitted.clone()));
-                    }
+                        tokio::spawn(cancel(shared, answers, entity, *scheduled, call, submitted.clone())).abort_handle()
+                    });
                 }
                 Effect::Offer { scheduled, .. } => {
                     if let Some((arn, key)) = live.offers.get(scheduled) {

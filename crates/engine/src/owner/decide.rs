@@ -104,7 +104,7 @@ impl Owner {
     /// Goes on with executions whose slice ended, for a while.
     pub(super) fn decide_ready(&mut self) {
         let began = Instant::now();
-        if self.ready_at > began || self.lent_slices > 0 || self.shared.is_stopping() {
+        if self.ready_at > began || !self.slices_wait() {
             return;
         }
         while let Some(entity) = self.ready.pop_front() {

@@ -1,6 +1,6 @@
 //! A live execution in its owner's hands.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -37,7 +37,7 @@ pub(crate) struct Entity {
     pub(crate) queue: VecDeque<Item>,
     /// Running calls, by scheduled event.
     pub(crate) calls: HashMap<EventId, AbortHandle>,
-    pub(crate) cancels: HashSet<EventId>,
+    pub(crate) cancels: HashMap<EventId, AbortHandle>,
     /// When a worker was last heard of. Soft: a restart begins anew.
     pub(crate) heartbeats: HashMap<EventId, Timestamp>,
     /// Rows in the table of undelivered activity tasks: activity ARN and key.
@@ -134,7 +134,7 @@ impl Entity {
             parking: false,
             queue: VecDeque::new(),
             calls: HashMap::new(),
-            cancels: HashSet::new(),
+            cancels: HashMap::new(),
             heartbeats: HashMap::new(),
             offers: BTreeMap::new(),
             due: None,
@@ -144,6 +144,13 @@ impl Entity {
             active_at: now,
             end_counted,
             waiting: Vec::new(),
+        }
+    }
+
+    /// Gives up what runs for it; whoever brings it in again begins anew.
+    pub(crate) fn give_up(&mut self) {
+        for (_, running) in self.calls.drain().chain(self.cancels.drain()) {
+            running.abort();
         }
     }
 

@@ -21,9 +21,9 @@ use crate::scope::Scope;
 use crate::shared::Shared;
 use crate::stored::{Folded, Head};
 
-/// How much of a journal is read at once.
 /// The pause before a journal that could not be read is tried again.
 const READ_PAUSE: Duration = Duration::from_secs(1);
+/// How much of a journal is read at once.
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// An execution read from the store.

@@ -88,6 +88,8 @@ pub(crate) struct Owner {
     appended: bool,
     when_loaded: Vec<oneshot::Sender<()>>,
     closing: Option<oneshot::Sender<()>>,
+    /// The store takes nothing from this owner any more.
+    deposed: bool,
 }
 
 /// An append came to its end.
@@ -125,17 +127,18 @@ impl Owner {
             appended: false,
             when_loaded: Vec::new(),
             closing: None,
+            deposed: false,
         }
     }
 
-    /// Runs until closed, or until every sender is gone.
+    /// Runs until closed or deposed, or until every sender is gone.
     pub(crate) async fn run(mut self, mut receivers: Receivers) {
         self.find_parked_timers().await;
         let mut requests = Vec::with_capacity(ROUND_MESSAGES_MAX);
         let mut answers = Vec::with_capacity(ROUND_MESSAGES_MAX);
         loop {
             let nap = self.nap();
-            let more = !self.ready.is_empty() && self.ready_at <= Instant::now();
+            let more = self.slices_wait() && self.ready_at <= Instant::now();
             // What is durable comes first: it lets waiting commands go on.
             tokio::select! {
                 biased;
@@ -145,11 +148,15 @@ impl Owner {
                 received = receivers.answers.recv_many(&mut answers, ROUND_MESSAGES_MAX) => if received == 0 { return },
                 _ = receivers.requests.recv_many(&mut requests, ROUND_MESSAGES_MAX), if self.closing.is_none() => {}
                 () = tokio::time::sleep(nap), if !more => {}
-                () = std::future::ready(()), if more => {}
+                // Whoever shares this thread has a turn, too.
+                () = tokio::task::yield_now(), if more => {}
             }
             // Whatever else is there already belongs to the same round.
             while let Some(appended) = self.appends.try_join_next() {
                 self.take_appended(appended);
+            }
+            if self.deposed {
+                return self.abdicate();
             }
             while answers.len() < ROUND_MESSAGES_MAX {
                 let Ok(answer) = receivers.answers.try_recv() else { break };
@@ -261,6 +268,11 @@ impl Owner {
         }
     }
 
+    /// Whether a slice may go on, as far as it is not told to pause.
+    pub(super) fn slices_wait(&self) -> bool {
+        !self.ready.is_empty() && self.lent_slices == 0 && !self.shared.is_stopping()
+    }
+
     /// How long nothing will happen by itself. The clock may step forward meanwhile: naps are short.
     fn nap(&self) -> Duration {
         let now = self.shared.now();
@@ -268,7 +280,7 @@ impl Owner {
         let left = |due: Timestamp| Duration::from_millis(u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0));
         let nap_max = self.shared.options.nap_max;
         let nap = first.into_iter().flatten().min().map_or(nap_max, |due| left(due).min(nap_max));
-        if self.ready.is_empty() { nap } else { nap.min(self.ready_at.saturating_duration_since(Instant::now())) }
+        if !self.slices_wait() { nap } else { nap.min(self.ready_at.saturating_duration_since(Instant::now())) }
     }
 
     /// Live entities that are due, and parked ones.
