@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use skald_asl::parse;
 use skald_engine::catalog::{Configuration, CreateMachine, MachineType};
-use skald_engine::{CreateMachineError, Engine, Options, Scope};
+use skald_engine::{Compute, CreateMachineError, Engine, Options, Scope};
 use skald_query::Payload;
 use skald_store::{Direction, Store, Table};
 use tokio::task::JoinSet;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub park_after_ms: u64,
     /// How long a flush of the journal takes.
     pub flush_ms: u64,
+    /// Whether decisions come back later, as heavy ones do.
+    pub compute: Compute,
     /// How long a read takes.
     pub read_ms: u64,
     pub input: Payload,
@@ -50,7 +52,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 1, owners: 1, park_after_ms: 5_000, flush_ms: 1, read_ms: 0, input: Payload::empty_object() }
+        Self { seed: 1, owners: 1, park_after_ms: 5_000, flush_ms: 1, compute: Compute::Owner, read_ms: 0, input: Payload::empty_object() }
     }
 }
 
@@ -256,7 +258,7 @@ pub(crate) async fn open(world: &Arc<World>, life: u32) -> Result<Engine, String
         token_secret: TOKEN_SECRET,
         park_after: Duration::from_millis(settings.park_after_ms),
         nap_max: Duration::from_secs(3_600),
-        compute: skald_engine::Compute::Owner,
+        compute: settings.compute,
         inbox_commands_max: 4_096,
     };
     let store: Arc<dyn Store> = Arc::new(FailingJournal::new(Arc::clone(world), life));

@@ -1,6 +1,7 @@
 //! A sweep: one case again and again, with a fault at every append in turn.
 
 use anyhow::{Result, bail};
+use skald_engine::Compute;
 use skald_interpreter::Dice;
 
 use crate::faults::{Fault, FaultKind};
@@ -48,11 +49,20 @@ pub fn everywhere(simulation: &Simulation, seed: u64) -> Result<Swept> {
     Ok(swept)
 }
 
-/// The settings under which a case is swept: as it is written; and parking at once, with slow reads and flushes.
+/// The settings under which a case is swept: as it is written; and parking at once, with reads, flushes and decisions that
+/// take their time.
 fn settings(simulation: &Simulation, dice: &mut Dice) -> Vec<Settings> {
     let calm = simulation.settings.clone();
     let owners = 1 + (dice.roll() % 2) as usize;
-    let hasty = Settings { seed: dice.roll(), owners, park_after_ms: 20, read_ms: dice.roll() % 3, flush_ms: 1 + dice.roll() % 8, ..calm.clone() };
+    let hasty = Settings {
+        seed: dice.roll(),
+        owners,
+        park_after_ms: 20,
+        read_ms: dice.roll() % 3,
+        flush_ms: 1 + dice.roll() % 8,
+        compute: Compute::Away,
+        ..calm.clone()
+    };
     vec![calm, hasty]
 }
 
