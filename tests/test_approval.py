@@ -104,7 +104,7 @@ def test_without_an_answer_the_task_times_out(server, client):
         client.send_task_success(taskToken=asked(server, "a-5")["token"], output="{}")
 
 
-def test_heartbeats_keep_the_task_alive(server, client):
+def test_a_missed_heartbeat_times_the_task_out(server, client):
     machine = create_machine(client, "Heartbeats", approval(TimeoutSeconds=60, HeartbeatSeconds=1))
     silent = start(client, machine, "a-6")
     execution = ended(client, silent)

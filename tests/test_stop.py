@@ -157,3 +157,21 @@ def test_a_deleted_machine_ends_its_executions_at_their_next_transition(client):
     execution = ended(client, arn)
     assert (execution["status"], execution["error"]) == ("FAILED", "States.Runtime")
     assert "has been deleted" in execution["cause"]
+
+
+def test_endless_loops_do_not_hold_the_stopping_server_up(new_server):
+    server = new_server()
+    states = {
+        "Decide": {"Type": "Choice", "Choices": [{"Variable": "$.on", "BooleanEquals": True, "Next": "Again"}], "Default": "Done"},
+        "Again": {"Type": "Pass", "Next": "Decide"},
+        "Done": {"Type": "Succeed"},
+    }
+    machine = create_machine(server.client(), "EndlessLoop", {"StartAt": "Decide", "States": states})
+    # One carries so much that its slices are decided away from their owner.
+    inputs = [{"on": True}] * 30 + [{"on": True, "ballast": "x" * 100_000}] * 3
+    for document in inputs:
+        server.client().start_execution(stateMachineArn=machine, input=json.dumps(document))
+    assert server.stop() == 0
+    server.start()
+    machines = server.client().list_state_machines()["stateMachines"]
+    assert [found["name"] for found in machines] == ["EndlessLoop"]
