@@ -219,7 +219,10 @@ async fn send_by_token(world: Arc<World>, index: usize) {
             Ok(()) => {
                 let ends = matches!(step.answer, Answer::Ok(_) | Answer::Echo | Answer::Fail { .. });
                 if ends && is_open(&world, held.token) {
-                    world.violation(format!("the answer by the token of event {} was acknowledged before it was durable", held.token.scheduled));
+                    world.violation(format!(
+                        "the answer by the token of event {} was acknowledged before it was durable",
+                        held.token.scheduled
+                    ));
                 }
                 "accepted".to_owned()
             }
@@ -289,8 +292,13 @@ async fn work(world: Arc<World>, engine: Engine, name: String) {
             Worker::Answers(step) => {
                 task.delivery.written();
                 let from_ms = world.now_ms();
-                let mut steps: Vec<Step> =
-                    world.script.tokens.iter().filter(|(key, _)| key.state == name && key.number.is_none()).map(|(_, step)| step.clone()).collect();
+                let mut steps: Vec<Step> = world
+                    .script
+                    .tokens
+                    .iter()
+                    .filter(|(key, _)| key.state == name && key.number.is_none())
+                    .map(|(_, step)| step.clone())
+                    .collect();
                 steps.push(step);
                 steps.retain(|step| step.answer != Answer::Never);
                 hold_token(&world, HeldToken { text: task.token, key: name.clone(), token, from_ms, steps, done: 0 });

@@ -184,7 +184,8 @@ fn blocks(lines: &[&str]) -> Vec<Block> {
 
 fn replace_block(section: &mut Vec<String>, kind: &str, content: &[String]) {
     let opening = format!("```text {kind}");
-    let block: Vec<String> = std::iter::once(opening.clone()).chain(content.iter().cloned()).chain(std::iter::once("```".to_owned())).collect();
+    let block: Vec<String> =
+        std::iter::once(opening.clone()).chain(content.iter().cloned()).chain(std::iter::once("```".to_owned())).collect();
     match section.iter().position(|line| *line == opening) {
         Some(start) => {
             let length = section[start + 1..].iter().position(|line| line == "```").map_or(section.len() - start, |length| length + 2);

@@ -155,6 +155,9 @@ impl Journal {
 pub(crate) fn is_terminal(kind: &EventKind) -> bool {
     matches!(
         kind,
-        EventKind::ExecutionSucceeded { .. } | EventKind::ExecutionFailed(_) | EventKind::ExecutionTimedOut(_) | EventKind::ExecutionAborted(_)
+        EventKind::ExecutionSucceeded { .. }
+            | EventKind::ExecutionFailed(_)
+            | EventKind::ExecutionTimedOut(_)
+            | EventKind::ExecutionAborted(_)
     )
 }

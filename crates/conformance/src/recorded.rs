@@ -30,7 +30,8 @@ pub enum Verdict {
 /// # Errors
 /// A file that is not in the recordings' format.
 pub fn replay_all(folder: &Path) -> Result<Vec<(String, String, Verdict)>> {
-    let mut files: Vec<_> = std::fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?.into_iter().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?.into_iter().map(|entry| entry.path()).collect();
     files.sort();
     let mut verdicts = Vec::new();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "json")) {
@@ -74,7 +75,8 @@ fn replay(case: &Value) -> Result<Verdict> {
     let input = Payload::parse(case["input_text"].as_str().unwrap_or("{}"))?;
     // One that was deleted before its task was reached is never scheduled.
     let were_scheduled = list(&case["expected"]["events"]).iter().any(|event| event["type"] == "ActivityScheduled");
-    let activities = serde_json::from_str(&machine).ok().filter(|_| were_scheduled).map(|machine| activities_of(&machine)).unwrap_or_default();
+    let activities =
+        serde_json::from_str(&machine).ok().filter(|_| were_scheduled).map(|machine| activities_of(&machine)).unwrap_or_default();
     let simulation = Simulation { machine, activities, script, settings: Settings { input, ..Settings::default() }, faults: Vec::new() };
     let run = match simulation.run() {
         Ok(run) => run,
@@ -139,7 +141,9 @@ fn script_of(case: &Value) -> Result<Script> {
             script.tasks.push((state.to_owned(), Step { answer: first, after_ms: 10 }));
             let number = script.tokens.iter().filter(|(key, _)| key.state == state).count() + 1;
             if !timed_out {
-                script.tokens.push((TokenKey { state: state.to_owned(), number: Some(number) }, Step { answer, after_ms: after_ms.max(20) }));
+                script
+                    .tokens
+                    .push((TokenKey { state: state.to_owned(), number: Some(number) }, Step { answer, after_ms: after_ms.max(20) }));
             }
         } else {
             script.tasks.push((format!("{state}@{scheduled}"), Step { answer: answer.clone(), after_ms }));
@@ -248,10 +252,14 @@ fn equal(expected: &Value, actual: &Value, bound: &mut BTreeMap<String, String>,
         (Value::String(text), _) if text.starts_with("{{any:") && text.ends_with("}}") && text.matches("{{").count() == 1 => Ok(()),
         (Value::String(text), Value::String(actual)) if matches(text, actual, bound) => Ok(()),
         // JSON texts are compared by value first.
-        (Value::String(text), Value::String(actual)) => match (serde_json::from_str::<Value>(text), serde_json::from_str::<Value>(actual)) {
-            (Ok(text @ (Value::Object(_) | Value::Array(_))), Ok(actual @ (Value::Object(_) | Value::Array(_)))) => equal(&text, &actual, bound, place),
-            (Ok(_) | Err(_), _) => bail!(differ()),
-        },
+        (Value::String(text), Value::String(actual)) => {
+            match (serde_json::from_str::<Value>(text), serde_json::from_str::<Value>(actual)) {
+                (Ok(text @ (Value::Object(_) | Value::Array(_))), Ok(actual @ (Value::Object(_) | Value::Array(_)))) => {
+                    equal(&text, &actual, bound, place)
+                }
+                (Ok(_) | Err(_), _) => bail!(differ()),
+            }
+        }
         (Value::Object(_) | Value::Array(_), Value::String(text)) => match serde_json::from_str::<Value>(text) {
             Ok(actual) => equal(expected, &actual, bound, place),
             Err(_) => bail!(differ()),
@@ -260,15 +268,21 @@ fn equal(expected: &Value, actual: &Value, bound: &mut BTreeMap<String, String>,
             for (name, value) in expected {
                 equal(value, actual.get(name).unwrap_or(&Value::Null), bound, &format!("{place}.{name}"))?;
             }
-            let extra: Map<String, Value> = actual.iter().filter(|(name, _)| !expected.contains_key(*name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+            let extra: Map<String, Value> = actual
+                .iter()
+                .filter(|(name, _)| !expected.contains_key(*name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
             if !extra.is_empty() {
                 bail!("{place}: not recorded: {}", Value::Object(extra));
             }
             Ok(())
         }
-        (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => {
-            expected.iter().zip(actual).zip(0..).try_for_each(|((expected, actual), index)| equal(expected, actual, bound, &format!("{place}[{index}]")))
-        }
+        (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => expected
+            .iter()
+            .zip(actual)
+            .zip(0..)
+            .try_for_each(|((expected, actual), index)| equal(expected, actual, bound, &format!("{place}[{index}]"))),
         (expected, actual) if expected == actual => Ok(()),
         _ => bail!(differ()),
     }

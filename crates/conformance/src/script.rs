@@ -68,7 +68,10 @@ pub enum Answer {
     Ok(Payload),
     /// What came in goes out.
     Echo,
-    Fail { error: Option<String>, cause: Option<String> },
+    Fail {
+        error: Option<String>,
+        cause: Option<String>,
+    },
     Never,
     /// A heartbeat; tokens only.
     Beat,
@@ -136,11 +139,14 @@ impl Script {
             }
             "worker" => {
                 let (key, answer) = keyed(rest)?;
-                self.workers.push((key, match answer {
-                    "vanish" => Worker::Vanish,
-                    "lost" => Worker::Lost,
-                    answer => Worker::Answers(Step::parse(answer)?),
-                }));
+                self.workers.push((
+                    key,
+                    match answer {
+                        "vanish" => Worker::Vanish,
+                        "lost" => Worker::Lost,
+                        answer => Worker::Answers(Step::parse(answer)?),
+                    },
+                ));
             }
             "cancel" => self.failing_cancels = rest.strip_prefix("fails ").context("`cancel fails N`")?.parse()?,
             "executions" => self.executions = rest.parse()?,

@@ -1,7 +1,7 @@
 //! Histories as a page shows them: one line an event, with what it carries.
 
-use skald_interpreter::history::{self, Include};
 use skald_interpreter::Event;
+use skald_interpreter::history::{self, Include};
 use skald_query::Value;
 
 use crate::world::{BEGINNING_MS, World};
@@ -49,7 +49,6 @@ pub fn page<'e>(events: impl Iterator<Item = &'e Event>) -> Vec<String> {
     };
     events.map(shown).collect()
 }
-
 
 /// Puts `{{token}}` for task tokens and `{{+5s}}` for instants of the run.
 pub fn blurred(text: &str) -> String {

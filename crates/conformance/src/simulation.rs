@@ -136,7 +136,8 @@ impl Simulation {
                     let memory = world.memory();
                     let (started, acts, tokens) = (memory.started.len(), memory.acts_done.len(), memory.tokens.len());
                     drop(memory);
-                    world.violation(format!("it never ended: open are {open:?}; {started} started, {acts} acts done, {tokens} tokens held"));
+                    world
+                        .violation(format!("it never ended: open are {open:?}; {started} started, {acts} acts done, {tokens} tokens held"));
                     break;
                 }
                 // A fault while opening: whoever runs the server starts it again.
@@ -213,14 +214,18 @@ impl Simulation {
 
     /// The machine and its activities: again after each crash, as Terraform would.
     async fn create(&self, engine: &Engine, world: &World) {
-        let deletes = |name: &str| world.script.acts.iter().enumerate().any(|(index, act)| {
-            let done = world.memory().acts_done.contains(&index);
-            match &act.deed {
-                crate::script::Deed::DeleteActivity { name: deleted } => done && deleted == name,
-                crate::script::Deed::DeleteMachine => name == MACHINE && world.now_ms() >= BEGINNING_MS + act.after_ms,
-                crate::script::Deed::Stop { .. } | crate::script::Deed::StartAgain { .. } | crate::script::Deed::StepClock { .. } => false,
-            }
-        });
+        let deletes = |name: &str| {
+            world.script.acts.iter().enumerate().any(|(index, act)| {
+                let done = world.memory().acts_done.contains(&index);
+                match &act.deed {
+                    crate::script::Deed::DeleteActivity { name: deleted } => done && deleted == name,
+                    crate::script::Deed::DeleteMachine => name == MACHINE && world.now_ms() >= BEGINNING_MS + act.after_ms,
+                    crate::script::Deed::Stop { .. } | crate::script::Deed::StartAgain { .. } | crate::script::Deed::StepClock { .. } => {
+                        false
+                    }
+                }
+            })
+        };
         for name in &self.activities {
             while !deletes(name) && engine.create_activity(&scope(), name, "{}".to_owned(), "[]".to_owned()).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -319,4 +324,3 @@ fn finished(world: &World, lives: u32) -> Run {
         violations: ledger.violations.clone(),
     }
 }
-

@@ -125,7 +125,8 @@ impl Perform for ScriptedTasks {
     async fn cancel(&self, call: Call, _submitted: Payload) -> Result<(), String> {
         let (arn, scheduled) = (call.execution_arn, call.scheduled_event);
         if self.world.memory().deposed.contains(&self.life) {
-            self.world.violation(format!("{arn}: the job of event {scheduled} was cancelled by an engine that knew it is no owner any more"));
+            self.world
+                .violation(format!("{arn}: the job of event {scheduled} was cancelled by an engine that knew it is no owner any more"));
         }
         let owed = self.world.ledger().by_arn(&arn).and_then(|journal| journal.outstanding(scheduled));
         // One that was not told yet may still be trying what its successor did meanwhile.

@@ -169,7 +169,9 @@ impl World {
         let kind = self.faults.iter().find(strikes).map(|fault| fault.kind);
         match kind {
             // What was dropped and read again may be called again.
-            Some(FaultKind::Full { .. } | FaultKind::UnknownWritten | FaultKind::UnknownLost | FaultKind::Conflict) => self.memory().called.clear(),
+            Some(FaultKind::Full { .. } | FaultKind::UnknownWritten | FaultKind::UnknownLost | FaultKind::Conflict) => {
+                self.memory().called.clear()
+            }
             Some(FaultKind::CrashBefore | FaultKind::CrashAfter | FaultKind::Takeover) | None => {}
         }
         kind

@@ -231,7 +231,11 @@ impl Engine {
 
     /// Answers when it stopped; of an ended execution, when it ended.
     pub async fn stop_execution(
-        &self, scope: &Scope, execution_arn: &str, error: Option<String>, cause: Option<String>,
+        &self,
+        scope: &Scope,
+        execution_arn: &str,
+        error: Option<String>,
+        cause: Option<String>,
     ) -> Result<Timestamp, StopExecutionError> {
         let (_, entity) = self.find(scope, execution_arn).await.map_err(|error| match error {
             DescribeExecutionError::InvalidArn(reason) => StopExecutionError::InvalidArn(reason),
@@ -261,7 +265,11 @@ impl Engine {
     }
 
     pub async fn list_executions(
-        &self, scope: &Scope, machine_arn_text: &str, status: Option<ExecutionStatus>, page: PageRequest,
+        &self,
+        scope: &Scope,
+        machine_arn_text: &str,
+        status: Option<ExecutionStatus>,
+        page: PageRequest,
     ) -> Result<Page<Listed>, ListExecutionsError> {
         let (scope, name) = machine_arn(scope, machine_arn_text).map_err(ListExecutionsError::InvalidArn)?;
         let machine = self
@@ -291,7 +299,11 @@ impl Engine {
     }
 
     pub async fn send_task_failure(
-        &self, _scope: &Scope, token: &str, error: Option<String>, cause: Option<String>,
+        &self,
+        _scope: &Scope,
+        token: &str,
+        error: Option<String>,
+        cause: Option<String>,
     ) -> Result<(), SendTaskError> {
         self.send_task(token, |scheduled, nonce| Question::Token { scheduled, nonce, answer: TaskAnswer::Failed { error, cause } }).await
     }
@@ -314,7 +326,11 @@ impl Engine {
     }
 
     pub async fn create_activity(
-        &self, scope: &Scope, name: &str, encryption: String, tags: String,
+        &self,
+        scope: &Scope,
+        name: &str,
+        encryption: String,
+        tags: String,
     ) -> Result<Activity, CreateActivityError> {
         self.shared.book.create_activity(scope, name, encryption, &tags, self.shared.now()).await
     }
@@ -339,7 +355,11 @@ impl Engine {
 
     /// Waits up to `patience` for a task; woken at once when one is scheduled.
     pub async fn poll_activity(
-        &self, scope: &Scope, arn: &str, worker_name: Option<String>, patience: Duration,
+        &self,
+        scope: &Scope,
+        arn: &str,
+        worker_name: Option<String>,
+        patience: Duration,
     ) -> Result<Option<ActivityTask>, PollActivityError> {
         let scope = activity_arn(scope, arn).map_err(PollActivityError::InvalidArn)?;
         if self.shared.book.activity_in(&scope, arn).is_none() {
@@ -449,8 +469,7 @@ async fn open_key_ring(store: &Arc<dyn Store>, secret: [u8; 32], now: Timestamp)
     }
     let ring = KeyRing::of(secret);
     let epoch = store.claim(keys::CATALOG_PARTITION).await?;
-    let change =
-        Change { table: Table::Meta, key: keys::TOKEN_KEYS.into(), operation: Operation::PutIfAbsent(ring.to_bytes().into()) };
+    let change = Change { table: Table::Meta, key: keys::TOKEN_KEYS.into(), operation: Operation::PutIfAbsent(ring.to_bytes().into()) };
     store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, at: now.millis, entries: Vec::new(), changes: vec![change] }).await?;
     Ok(ring)
 }

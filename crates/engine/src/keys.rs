@@ -76,11 +76,7 @@ fn list_byte(kind: ListKind) -> u8 {
 
 /// `Lists`: newest first.
 pub(crate) fn list(machine_prefix: &[u8], kind: ListKind, sort_time: Timestamp, entity: EntityId) -> Bytes {
-    Key::default()
-        .bytes(machine_prefix)
-        .bytes(&[list_byte(kind)])
-        .bytes(&list_suffix(sort_time, entity))
-        .done()
+    Key::default().bytes(machine_prefix).bytes(&[list_byte(kind)]).bytes(&list_suffix(sort_time, entity)).done()
 }
 
 /// What orders a list: the inverted time, then the id.

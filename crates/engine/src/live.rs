@@ -55,7 +55,13 @@ impl Live {
     }
 
     /// Up to `limit` of a machine's in list order, after a suffix, of one status or any.
-    pub(crate) fn list(&self, prefix: &[u8], status: Option<ExecutionStatus>, after: Option<[u8; 24]>, limit: usize) -> Vec<([u8; 24], Arc<Summary>)> {
+    pub(crate) fn list(
+        &self,
+        prefix: &[u8],
+        status: Option<ExecutionStatus>,
+        after: Option<[u8; 24]>,
+        limit: usize,
+    ) -> Vec<([u8; 24], Arc<Summary>)> {
         let published = self.published.read().expect("no panic while publishing");
         let Some(machine) = published.by_machine.get(prefix) else { return Vec::new() };
         let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);

@@ -24,7 +24,9 @@ pub(crate) async fn entity_of(shared: &Shared, machine: &Machined, name: &str) -
     let bytes = shared.store.get(Table::Names, &keys::name(&machine.prefix, name)).await?;
     match bytes {
         None => Ok(None),
-        Some(bytes) => NameRecord::decode(&bytes).map(|record| Some(record.entity)).ok_or_else(|| Fault("a name's record cannot be read".to_owned())),
+        Some(bytes) => {
+            NameRecord::decode(&bytes).map(|record| Some(record.entity)).ok_or_else(|| Fault("a name's record cannot be read".to_owned()))
+        }
     }
 }
 
@@ -70,7 +72,9 @@ fn status_after(event: &Event) -> Status {
         EventKind::ExecutionSucceeded { output } => Status::Succeeded { output: output.clone(), at: event.at },
         EventKind::ExecutionFailed(details) => Status::Failed { error: details.error.clone(), cause: details.cause.clone(), at: event.at },
         EventKind::ExecutionTimedOut(_) => Status::TimedOut { at: event.at },
-        EventKind::ExecutionAborted(details) => Status::Aborted { error: details.error.clone(), cause: details.cause.clone(), at: event.at },
+        EventKind::ExecutionAborted(details) => {
+            Status::Aborted { error: details.error.clone(), cause: details.cause.clone(), at: event.at }
+        }
         // Any other event is not an end.
         _ => Status::Running,
     }
@@ -161,7 +165,10 @@ async fn backward(store: &Arc<dyn Store>, entity: EntityId, mut before: Position
 
 /// A page of a machine's executions, newest first: live ones over what the tables have.
 pub(crate) async fn list(
-    shared: &Shared, machine: &Machined, status: Option<ExecutionStatus>, page: &PageRequest,
+    shared: &Shared,
+    machine: &Machined,
+    status: Option<ExecutionStatus>,
+    page: &PageRequest,
 ) -> Result<Page<Listed>, ListExecutionsError> {
     let kind = status.map_or(ListKind::All, ListKind::Status);
     let mut after: Option<[u8; 24]> = match &page.cursor {

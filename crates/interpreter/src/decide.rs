@@ -3,9 +3,9 @@
 use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
+use serde_json::Value;
 use skald_asl::definition::{StateKind, Transition};
 use skald_asl::{Definition, StateId, Timestamp};
-use serde_json::Value;
 use skald_query::payload::PAYLOAD_DEPTH_MAX;
 use skald_query::{Budget, Payload};
 
@@ -65,7 +65,16 @@ impl Execution {
     pub fn advance(&mut self, command: Command, context: &mut Context<'_>) -> Vec<Record> {
         let now = context.now.max(self.last_time);
         let budget = RefCell::new(context.budget.clone());
-        let mut slice = Slice { definition: Arc::clone(&self.definition), execution: self, context, now, budget, fixed_context: OnceCell::new(), records: Vec::new(), bytes: 0 };
+        let mut slice = Slice {
+            definition: Arc::clone(&self.definition),
+            execution: self,
+            context,
+            now,
+            budget,
+            fixed_context: OnceCell::new(),
+            records: Vec::new(),
+            bytes: 0,
+        };
         // `Ended` only stops the slice: the terminal event is recorded.
         let _: Result<(), Ended> = slice.handle(command).and_then(|()| slice.go_on());
         let Slice { records, budget, .. } = slice;
@@ -108,7 +117,9 @@ impl Slice<'_, '_, '_> {
         match command {
             Command::Start { .. } | Command::Settled { .. } | Command::Continue => Ok(()),
             Command::Tick => self.tick(),
-            Command::CallAnswered { scheduled, answer } => self.react(scheduled, |slice, frame| states::task::call_answered(slice, frame, answer)),
+            Command::CallAnswered { scheduled, answer } => {
+                self.react(scheduled, |slice, frame| states::task::call_answered(slice, frame, answer))
+            }
             Command::TokenAnswered { scheduled, nonce, answer } => {
                 self.react(scheduled, |slice, frame| states::task::token_answered(slice, frame, nonce, answer))
             }
@@ -209,7 +220,9 @@ impl Slice<'_, '_, '_> {
             Some(StateKind::Task(task)) => states::task::schedule(self, frame, task),
             Some(StateKind::Parallel(parallel)) => states::parallel::fan_out(self, frame, parallel),
             Some(StateKind::Map(map)) => states::map::fan_out(self, frame, map),
-            Some(StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_)) | None => Ok(()),
+            Some(StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_)) | None => {
+                Ok(())
+            }
         }
     }
 
@@ -243,7 +256,12 @@ impl Slice<'_, '_, '_> {
 
     /// Records the exit and what follows from the end of a block.
     pub(crate) fn leave(
-        &mut self, frame: FrameId, state_type: StateType, name: Arc<str>, output: Payload, next: Option<Arc<str>>,
+        &mut self,
+        frame: FrameId,
+        state_type: StateType,
+        name: Arc<str>,
+        output: Payload,
+        next: Option<Arc<str>>,
     ) -> Result<(), Halt> {
         let ends_block = next.is_none();
         let (parent, index, previous) = {
@@ -269,7 +287,12 @@ impl Slice<'_, '_, '_> {
 
     /// Records an Entered event and makes the scope of the state's expressions.
     pub(crate) fn entered(
-        &mut self, frame: FrameId, state_type: StateType, name: &Arc<str>, input: Payload, due: Option<Timestamp>,
+        &mut self,
+        frame: FrameId,
+        state_type: StateType,
+        name: &Arc<str>,
+        input: Payload,
+        due: Option<Timestamp>,
     ) -> Result<EventId, Ended> {
         let previous = self.execution.frame(frame).last;
         self.event(frame, previous, EventKind::StateEntered { state_type, name: Arc::clone(name), input, due })
@@ -381,7 +404,10 @@ fn clip(mut text: String, characters_max: usize) -> String {
 fn is_terminal(kind: &EventKind) -> bool {
     matches!(
         kind,
-        EventKind::ExecutionSucceeded { .. } | EventKind::ExecutionFailed(_) | EventKind::ExecutionTimedOut(_) | EventKind::ExecutionAborted(_)
+        EventKind::ExecutionSucceeded { .. }
+            | EventKind::ExecutionFailed(_)
+            | EventKind::ExecutionTimedOut(_)
+            | EventKind::ExecutionAborted(_)
     )
 }
 

@@ -14,13 +14,7 @@ use crate::event::EventId;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Call a function or service, and bring the answer as `CallAnswered`.
-    Call {
-        scheduled: EventId,
-        state: Arc<str>,
-        resource: Resource,
-        parameters: Payload,
-        credentials_role_arn: Option<String>,
-    },
+    Call { scheduled: EventId, state: Arc<str>, resource: Resource, parameters: Payload, credentials_role_arn: Option<String> },
     /// Offer a task to an activity's workers; `started` ones were polled, and did not reach their worker.
     Offer { scheduled: EventId, scheduled_at: Timestamp, activity_arn: String, input: Payload, nonce: u64, started: bool },
     /// Cancel a job that nobody waits for any more, then say `Settled`. Also owed by an ended execution.

@@ -94,7 +94,9 @@ pub enum EventKind {
         /// Private: the state to enter first.
         start_at: Arc<str>,
     },
-    ExecutionSucceeded { output: Payload },
+    ExecutionSucceeded {
+        output: Payload,
+    },
     ExecutionFailed(ErrorDetails),
     ExecutionTimedOut(ErrorDetails),
     ExecutionAborted(ErrorDetails),
@@ -122,7 +124,9 @@ pub enum EventKind {
         plan: TaskPlan,
     },
     LambdaFunctionStarted,
-    LambdaFunctionSucceeded { output: Payload },
+    LambdaFunctionSucceeded {
+        output: Payload,
+    },
     LambdaFunctionFailed(ErrorDetails),
     LambdaFunctionTimedOut(ErrorDetails),
     LambdaFunctionScheduleFailed(ErrorDetails),
@@ -139,13 +143,33 @@ pub enum EventKind {
         completion: Completion,
         plan: TaskPlan,
     },
-    TaskStarted { resource: ServiceResource },
-    TaskSubmitted { resource: ServiceResource, output: Payload },
-    TaskSucceeded { resource: ServiceResource, output: Payload },
-    TaskFailed { resource: ServiceResource, details: ErrorDetails },
-    TaskTimedOut { resource: ServiceResource, details: ErrorDetails },
-    TaskStartFailed { resource: ServiceResource, details: ErrorDetails },
-    TaskSubmitFailed { resource: ServiceResource, details: ErrorDetails },
+    TaskStarted {
+        resource: ServiceResource,
+    },
+    TaskSubmitted {
+        resource: ServiceResource,
+        output: Payload,
+    },
+    TaskSucceeded {
+        resource: ServiceResource,
+        output: Payload,
+    },
+    TaskFailed {
+        resource: ServiceResource,
+        details: ErrorDetails,
+    },
+    TaskTimedOut {
+        resource: ServiceResource,
+        details: ErrorDetails,
+    },
+    TaskStartFailed {
+        resource: ServiceResource,
+        details: ErrorDetails,
+    },
+    TaskSubmitFailed {
+        resource: ServiceResource,
+        details: ErrorDetails,
+    },
 
     ActivityScheduled {
         resource: String,
@@ -154,8 +178,12 @@ pub enum EventKind {
         heartbeat_seconds: Option<u64>,
         plan: TaskPlan,
     },
-    ActivityStarted { worker_name: Option<String> },
-    ActivitySucceeded { output: Payload },
+    ActivityStarted {
+        worker_name: Option<String>,
+    },
+    ActivitySucceeded {
+        output: Payload,
+    },
     ActivityFailed(ErrorDetails),
     ActivityTimedOut(ErrorDetails),
     ActivityScheduleFailed(ErrorDetails),
@@ -187,9 +215,18 @@ pub enum EventKind {
         input: Payload,
         start_at: Arc<str>,
     },
-    MapIterationSucceeded { name: Arc<str>, index: u32 },
-    MapIterationFailed { name: Arc<str>, index: u32 },
-    MapIterationAborted { name: Arc<str>, index: u32 },
+    MapIterationSucceeded {
+        name: Arc<str>,
+        index: u32,
+    },
+    MapIterationFailed {
+        name: Arc<str>,
+        index: u32,
+    },
+    MapIterationAborted {
+        name: Arc<str>,
+        index: u32,
+    },
     MapStateSucceeded,
     MapStateFailed,
     MapStateAborted,

@@ -49,10 +49,23 @@ pub enum Status {
     /// No record yet.
     Unborn,
     Running,
-    Succeeded { output: Payload, at: Timestamp },
-    Failed { error: Option<String>, cause: Option<String>, at: Timestamp },
-    TimedOut { at: Timestamp },
-    Aborted { error: Option<String>, cause: Option<String>, at: Timestamp },
+    Succeeded {
+        output: Payload,
+        at: Timestamp,
+    },
+    Failed {
+        error: Option<String>,
+        cause: Option<String>,
+        at: Timestamp,
+    },
+    TimedOut {
+        at: Timestamp,
+    },
+    Aborted {
+        error: Option<String>,
+        cause: Option<String>,
+        at: Timestamp,
+    },
 }
 
 /// A cancellation that is owed.
@@ -230,9 +243,11 @@ impl Execution {
     /// Whether the task of this token can still be answered.
     pub fn token_state(&self, scheduled: EventId, nonce: u64) -> TokenState {
         let open = self.status == Status::Running
-            && self.frames.values().filter_map(Frame::task).any(|task| {
-                task.scheduled == scheduled && task.plan.nonce == nonce && answers_by_token(&task.target)
-            });
+            && self
+                .frames
+                .values()
+                .filter_map(Frame::task)
+                .any(|task| task.scheduled == scheduled && task.plan.nonce == nonce && answers_by_token(&task.target));
         if open { TokenState::Open } else { TokenState::Closed }
     }
 

@@ -158,13 +158,18 @@ impl Execution {
                     let step = Step::Entering { state: Arc::clone(start_at), input: input.clone() };
                     self.add_frame(*child, Frame { parent: Some(frame), index, last: id, step });
                 }
-                let fan_out = FanOut { outputs: vec![None; branches.len()], unfinished: length(branches.len()), children, iterations: None };
+                let fan_out =
+                    FanOut { outputs: vec![None; branches.len()], unfinished: length(branches.len()), children, iterations: None };
                 self.set_doing(frame, id, Doing::FannedOut(Box::new(fan_out)));
             }
             EventKind::MapStateStarted { length, items, concurrency } => {
                 let iterations = Iterations { items: items.clone(), concurrency: *concurrency, next_index: 0 };
-                let fan_out =
-                    FanOut { outputs: vec![None; *length as usize], unfinished: *length, children: Vec::new(), iterations: Some(iterations) };
+                let fan_out = FanOut {
+                    outputs: vec![None; *length as usize],
+                    unfinished: *length,
+                    children: Vec::new(),
+                    iterations: Some(iterations),
+                };
                 self.set_doing(frame, id, Doing::FannedOut(Box::new(fan_out)));
             }
             EventKind::MapIterationStarted { index, iteration, input, start_at, .. } => {

@@ -23,10 +23,15 @@ pub struct Frame {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// The next state is known and not entered: here a slice may end.
-    Entering { state: Arc<str>, input: Payload },
+    Entering {
+        state: Arc<str>,
+        input: Payload,
+    },
     Inside(Box<Visit>),
     /// The block ended. Only the top frame stays in this step: others are joined at once.
-    Ended { output: Payload },
+    Ended {
+        output: Payload,
+    },
 }
 
 /// A state that was entered and not exited.
@@ -47,9 +52,13 @@ pub struct Visit {
 pub enum Doing {
     /// Nothing outside: only between two records of one decision.
     Working,
-    Waiting { due: Timestamp },
+    Waiting {
+        due: Timestamp,
+    },
     /// Between a failure and the next attempt.
-    BackingOff { due: Timestamp },
+    BackingOff {
+        due: Timestamp,
+    },
     Task(Box<RunningTask>),
     FannedOut(Box<FanOut>),
 }
@@ -80,7 +89,9 @@ pub enum Phase {
     Scheduled,
     Started,
     /// The call was answered; the end comes by token, or is the job's.
-    Submitted { output: Payload },
+    Submitted {
+        output: Payload,
+    },
     /// An activity's worker has it.
     Delivered,
 }

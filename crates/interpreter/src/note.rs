@@ -36,10 +36,7 @@ pub struct Origin {
 impl Origin {
     /// `arn:…:states:…:execution:machine:name`
     pub fn execution_arn(&self) -> String {
-        format!(
-            "arn:{}:states:{}:{}:execution:{}:{}",
-            self.partition, self.region, self.account, self.machine_name, self.execution_name
-        )
+        format!("arn:{}:states:{}:{}:execution:{}:{}", self.partition, self.region, self.account, self.machine_name, self.execution_name)
     }
 
     /// `arn:…:states:…:stateMachine:machine`

@@ -72,9 +72,7 @@ impl Scope<'_> {
                 for field in fields {
                     match field {
                         Field::Plain { key, value } => object.insert(key.clone(), self.fill(value, document)?),
-                        Field::Path { key, path } => {
-                            object.insert(key.clone(), self.field(&format!("{key}.$"), path, document)?)
-                        }
+                        Field::Path { key, path } => object.insert(key.clone(), self.field(&format!("{key}.$"), path, document)?),
                     };
                 }
                 Ok(Value::Object(object))
@@ -104,12 +102,9 @@ impl Scope<'_> {
             ResultPath::Reference(path) if path.is_identity() => Ok(result),
             ResultPath::Reference(path) => match path.put(raw.value().clone(), result.value().clone()) {
                 Ok(merged) => Ok(Payload::from_value(merged)),
-                Err(conflict) => Err(self.runtime(&format!(
-                    "Unable to apply step \"{}\" to input {}: {}",
-                    path.text(),
-                    raw.text(),
-                    conflict.reason
-                ))),
+                Err(conflict) => {
+                    Err(self.runtime(&format!("Unable to apply step \"{}\" to input {}: {}", path.text(), raw.text(), conflict.reason)))
+                }
             },
         }
     }

@@ -140,7 +140,8 @@ impl Book {
             return Ok(Arc::clone(revision));
         }
         let bytes = self.store.get(Table::Catalog, &keys::revision(number)).await?;
-        let record = bytes.and_then(|bytes| RevisionRecord::decode(&bytes)).ok_or_else(|| Fault(format!("revision {number} is missing")))?;
+        let record =
+            bytes.and_then(|bytes| RevisionRecord::decode(&bytes)).ok_or_else(|| Fault(format!("revision {number} is missing")))?;
         let parsed = parse::parse(&record.definition, &parse::Options { machine_type: parse::MachineType::Standard })
             .map_err(|diagnostics| Fault(format!("revision {number} does not parse any more: {}", super::join(&diagnostics))))?;
         let revision = Arc::new(Revision { record, definition: Arc::new(parsed.definition) });
@@ -195,7 +196,13 @@ impl Book {
     }
 
     pub(crate) async fn update(
-        &self, scope: &Scope, arn: &str, name: &str, request: UpdateMachine, now: Timestamp, revision_id: String,
+        &self,
+        scope: &Scope,
+        arn: &str,
+        name: &str,
+        request: UpdateMachine,
+        now: Timestamp,
+        revision_id: String,
     ) -> Result<UpdatedMachine, UpdateMachineError> {
         let mut next = self.writer.lock().await;
         let machine = self.machine(scope, name).ok_or_else(|| UpdateMachineError::StateMachineDoesNotExist(arn.to_owned()))?;
@@ -284,7 +291,12 @@ impl Book {
     }
 
     pub(crate) async fn create_activity(
-        &self, scope: &Scope, name: &str, encryption: String, tags: &str, now: Timestamp,
+        &self,
+        scope: &Scope,
+        name: &str,
+        encryption: String,
+        tags: &str,
+        now: Timestamp,
     ) -> Result<Activity, CreateActivityError> {
         if skald_aws::name::check(name).is_err() {
             return Err(CreateActivityError::InvalidName(name.to_owned()));

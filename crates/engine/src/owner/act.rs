@@ -1,8 +1,8 @@
 //! Acting: once records are durable, publish, reply, and do what is outstanding.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
@@ -279,7 +279,11 @@ fn call_of(effect: &Effect, identity: &Identity) -> Call {
 }
 
 fn begin_call(
-    shared: Arc<Shared>, answers: tokio::sync::mpsc::UnboundedSender<Answer>, entity: EntityId, scheduled: EventId, call: Call,
+    shared: Arc<Shared>,
+    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
+    entity: EntityId,
+    scheduled: EventId,
+    call: Call,
 ) -> tokio::task::AbortHandle {
     let running = Running::begin(Arc::clone(&shared), entity);
     let task = tokio::spawn(async move {
@@ -335,7 +339,11 @@ impl Drop for Running {
 
 /// Cancels, with growing pauses, until it is done or too late.
 async fn cancel(
-    shared: Arc<Shared>, answers: tokio::sync::mpsc::UnboundedSender<Answer>, entity: EntityId, scheduled: EventId, call: Call,
+    shared: Arc<Shared>,
+    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
+    entity: EntityId,
+    scheduled: EventId,
+    call: Call,
     submitted: skald_query::Payload,
 ) {
     let began = tokio::time::Instant::now();

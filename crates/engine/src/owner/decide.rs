@@ -1,7 +1,7 @@
 //! Deciding: queued commands become one chunk of records and one entry of a batch.
 
-use std::sync::Arc;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use super::entity::{Entity, Item, Waiting};
 use super::message::{Question, Reply};
 use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, SLICES_PAUSE_FACTOR};
 use crate::catalog::Fate;
-use crate::options::Compute;
 use crate::keys::{self, ListKind};
+use crate::options::Compute;
 use crate::shared::Shared;
 use crate::token::Token;
 
@@ -401,7 +401,11 @@ fn index_changes(live: &mut Entity, entity: EntityId) -> (Vec<Change>, Option<By
     }
     if live.awake == settled {
         live.awake = !settled;
-        changes.push(if settled { delete(Table::Awake, keys::awake(entity)) } else { put(Table::Awake, keys::awake(entity), Bytes::new()) });
+        changes.push(if settled {
+            delete(Table::Awake, keys::awake(entity))
+        } else {
+            put(Table::Awake, keys::awake(entity), Bytes::new())
+        });
     }
     if live.execution().is_closed() {
         list_changes(live, entity, &mut changes);
@@ -429,7 +433,8 @@ fn list_changes(live: &mut Entity, entity: EntityId, changes: &mut Vec<Change>) 
 /// Rows of the activity queues: exactly the offers that stand.
 fn offer_changes(live: &mut Entity, entity: EntityId, changes: &mut Vec<Change>) {
     let standing = standing_offers(live.execution(), entity);
-    let gone: Vec<EventId> = live.offers.keys().filter(|scheduled| !standing.iter().any(|(standing, _)| standing == *scheduled)).copied().collect();
+    let gone: Vec<EventId> =
+        live.offers.keys().filter(|scheduled| !standing.iter().any(|(standing, _)| standing == *scheduled)).copied().collect();
     for scheduled in gone {
         // The queue in memory forgets it when this is durable.
         if let Some((_, key)) = live.offers.get(&scheduled) {

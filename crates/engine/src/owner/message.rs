@@ -46,11 +46,24 @@ pub(crate) struct Ask {
 
 pub(crate) enum Question {
     /// Answer the task of a token.
-    Token { scheduled: EventId, nonce: u64, answer: TaskAnswer },
-    Heartbeat { scheduled: EventId, nonce: u64 },
-    Stop { error: Option<String>, cause: Option<String> },
+    Token {
+        scheduled: EventId,
+        nonce: u64,
+        answer: TaskAnswer,
+    },
+    Heartbeat {
+        scheduled: EventId,
+        nonce: u64,
+    },
+    Stop {
+        error: Option<String>,
+        cause: Option<String>,
+    },
     /// Hand an activity's task to a worker.
-    Poll { scheduled: EventId, worker_name: Option<String> },
+    Poll {
+        scheduled: EventId,
+        worker_name: Option<String>,
+    },
 }
 
 /// What came of a question; the records it caused are durable.
@@ -59,7 +72,9 @@ pub(crate) enum Reply {
     Done,
     /// The task is answered, timed out, or its execution is over.
     TaskClosed,
-    Stopped { at: Timestamp },
+    Stopped {
+        at: Timestamp,
+    },
     /// The task to hand over; none when it does not wait for a worker any more.
     Task(Option<(String, Payload)>),
     /// There is no such execution.
@@ -68,13 +83,29 @@ pub(crate) enum Reply {
 
 /// From the engine itself: never refused.
 pub(crate) enum Answer {
-    Called { entity: EntityId, scheduled: EventId, outcome: Outcome },
-    Cancelled { entity: EntityId, scheduled: EventId },
-    Delivered { entity: EntityId, scheduled: EventId },
+    Called {
+        entity: EntityId,
+        scheduled: EventId,
+        outcome: Outcome,
+    },
+    Cancelled {
+        entity: EntityId,
+        scheduled: EventId,
+    },
+    Delivered {
+        entity: EntityId,
+        scheduled: EventId,
+    },
     /// Bring this entity in: it was awake when the engine stopped, or its timer is due.
-    Wake { entity: EntityId },
+    Wake {
+        entity: EntityId,
+    },
     /// Say when nothing is being read.
-    WhenLoaded { done: oneshot::Sender<()> },
+    WhenLoaded {
+        done: oneshot::Sender<()>,
+    },
     /// Stop when nothing is in flight.
-    Close { done: oneshot::Sender<()> },
+    Close {
+        done: oneshot::Sender<()>,
+    },
 }

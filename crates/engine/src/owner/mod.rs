@@ -21,15 +21,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
-use skald_interpreter::{Command, EventId, TaskAnswer};
 use skald_integrations::Outcome;
+use skald_interpreter::{Command, EventId, TaskAnswer};
 use skald_store::{EntityId, Epoch, PartitionId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-pub(crate) use park::wake_all;
 pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
+pub(crate) use park::wake_all;
 
 use crate::shared::Shared;
 use decide::{Concluded, Urgency};

@@ -43,7 +43,10 @@ pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, choice: &Choi
 ///
 /// `input` is what `InputPath` left; `context` is what a path behind `$$` looks into.
 pub(crate) fn choose<'v>(
-    choice: &Choice, input: &'v Value, context: &dyn Fn(&Path) -> &'v Value, budget: &mut Budget,
+    choice: &Choice,
+    input: &'v Value,
+    context: &dyn Fn(&Path) -> &'v Value,
+    budget: &mut Budget,
 ) -> Result<Option<StateId>, Error> {
     let mut tester = Tester { input, context, budget };
     for rule in &choice.rules {

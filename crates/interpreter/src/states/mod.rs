@@ -24,7 +24,14 @@ pub(crate) fn block_ended(slice: &mut Slice<'_, '_, '_>, frame: FrameId, index: 
     match slice.state_of(frame, &definition) {
         Some(StateKind::Parallel(parallel)) => parallel::branch_ended(slice, frame, parallel),
         Some(StateKind::Map(map)) => map::iteration_ended(slice, frame, map, index, exit),
-        Some(StateKind::Pass(_) | StateKind::Task(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_))
+        Some(
+            StateKind::Pass(_)
+            | StateKind::Task(_)
+            | StateKind::Choice(_)
+            | StateKind::Wait(_)
+            | StateKind::Succeed(_)
+            | StateKind::Fail(_),
+        )
         | None => Ok(()),
     }
 }

@@ -35,8 +35,7 @@ pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Tas
     let timeout_seconds = task.timeout.as_ref().map(|number| scope.number("TimeoutSecondsPath", number, &input)).transpose()?;
     let heartbeat_seconds = task.heartbeat.as_ref().map(|number| scope.number("HeartbeatSecondsPath", number, &input)).transpose()?;
     let credentials = task.credentials.as_ref().map(|template| scope.template(Some(template), &input)).transpose()?;
-    let credentials_role_arn =
-        credentials.and_then(|credentials| Some(credentials.value().get("RoleArn")?.as_str()?.to_owned()));
+    let credentials_role_arn = credentials.and_then(|credentials| Some(credentials.value().get("RoleArn")?.as_str()?.to_owned()));
     if parameters.byte_count() > PAYLOAD_BYTES_MAX {
         return Err(Halt::Failed(Failure::data_limit(&slice.visit(frame).state)));
     }
@@ -57,10 +56,8 @@ pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Tas
             slice.event(frame, scheduled, EventKind::LambdaFunctionStarted)?;
         }
         Resource::Service { service, action, pattern } => {
-            let resource = ServiceResource {
-                resource_type: service.as_str().into(),
-                resource: format!("{action}{}", pattern.suffix()).into(),
-            };
+            let resource =
+                ServiceResource { resource_type: service.as_str().into(), resource: format!("{action}{}", pattern.suffix()).into() };
             let started = EventKind::TaskStarted { resource: resource.clone() };
             let region = slice.identity().origin.region.clone();
             let completion = completion(*pattern);
@@ -83,7 +80,11 @@ pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Tas
                 return Err(Halt::Failed(gone));
             }
             let resource = arn.clone();
-            slice.event(frame, previous, EventKind::ActivityScheduled { resource, input: parameters, timeout_seconds, heartbeat_seconds, plan })?;
+            slice.event(
+                frame,
+                previous,
+                EventKind::ActivityScheduled { resource, input: parameters, timeout_seconds, heartbeat_seconds, plan },
+            )?;
         }
     }
     Ok(())
