@@ -33,6 +33,7 @@ python:
 	$(call phase,install,tests/install.sh $(PYTHON) $(VENV))
 
 tidy:
+	$(call phase,format,cargo fmt --all --check)
 	$(call phase,tidy,cargo xtask tidy)
 
 lint:
