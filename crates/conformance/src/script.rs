@@ -27,7 +27,7 @@ use anyhow::{Context, Result, bail};
 use skald_query::Payload;
 
 /// How long a run may take, in its own time, when the script does not say.
-const PATIENCE_MS: i64 = 7 * 86_400_000;
+const PATIENCE_MS: i64 = 4 * 3_600_000;
 
 /// What the world outside does.
 #[derive(Debug, Clone, Default)]

@@ -159,6 +159,7 @@ impl Simulation {
             let end = tokio::select! {
                 biased;
                 () = world.crash.notified() => End::Crashed,
+                () = world.circles.notified() => End::OutOfPatience,
                 end = self.to_the_end(world) => end,
                 () = tokio::time::sleep(Duration::from_millis(u64::try_from(patience).unwrap_or(0))) => End::OutOfPatience,
             };

@@ -25,6 +25,9 @@ pub(crate) const BEGINNING_MS: i64 = 1_893_456_000_000;
 /// The key of every simulated store.
 pub(crate) const TOKEN_SECRET: [u8; 32] = *b"a secret that only tests know of";
 
+/// No run needs so many appends: an engine that does goes round in circles.
+const APPENDS_MAX: u64 = 100_000;
+
 /// See the module.
 pub(crate) struct World {
     pub(crate) settings: Settings,
@@ -44,6 +47,8 @@ pub(crate) struct World {
     crashed: AtomicBool,
     pub(crate) crash: Notify,
     pub(crate) takeover: Notify,
+    /// The engine goes round in circles.
+    pub(crate) circles: Notify,
     /// Something became durable, or an actor finished.
     pub(crate) changed: Notify,
     pub(crate) engine: Mutex<Option<Engine>>,
@@ -92,6 +97,7 @@ impl World {
             crashed: AtomicBool::new(false),
             crash: Notify::new(),
             takeover: Notify::new(),
+            circles: Notify::new(),
             changed: Notify::new(),
             engine: Mutex::new(None),
             token_holders: Mutex::default(),
@@ -157,6 +163,10 @@ impl World {
 
     pub(crate) fn next_fault(&self) -> Option<FaultKind> {
         let number = self.appends.fetch_add(1, Ordering::Relaxed) + 1;
+        if number == APPENDS_MAX {
+            self.violation(format!("{number} appends, and no end"));
+            self.circles.notify_one();
+        }
         let strikes = |fault: &&Fault| match fault.kind {
             FaultKind::Full { appends } => (fault.append..fault.append + appends).contains(&number),
             FaultKind::CrashBefore
