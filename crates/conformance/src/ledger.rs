@@ -110,7 +110,7 @@ impl Journal {
         if before.is_some_and(|before| event.at < before.at) {
             return Some(format!("event {id} is earlier than the one before"));
         }
-        if before.is_some_and(|before| is_terminal(&before.kind)) {
+        if before.is_some_and(|before| before.kind.is_terminal()) {
             return Some(format!("event {id} comes after the end"));
         }
         None
@@ -150,14 +150,4 @@ impl Journal {
         }
         submitted
     }
-}
-
-pub(crate) fn is_terminal(kind: &EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::ExecutionSucceeded { .. }
-            | EventKind::ExecutionFailed(_)
-            | EventKind::ExecutionTimedOut(_)
-            | EventKind::ExecutionAborted(_)
-    )
 }

@@ -7,12 +7,10 @@ use skald_conformance::recorded::{self, Verdict};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (["recorded", folder], wanted) = (match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [verb, folder] => ([*verb, *folder], None),
-        [verb, folder, wanted] => ([*verb, *folder], Some(wanted.to_owned().to_owned())),
+    let (folder, wanted) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["recorded", folder] => (folder, None),
+        ["recorded", folder, wanted] => (folder, Some(wanted)),
         _ => anyhow::bail!("usage: skald-conformance recorded FOLDER [PART OF AN ID]"),
-    }) else {
-        anyhow::bail!("usage: skald-conformance recorded FOLDER [PART OF AN ID]");
     };
     let mut table: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
@@ -22,7 +20,7 @@ fn main() -> anyhow::Result<()> {
             Verdict::Right => row[0] += 1,
             Verdict::Wrong(difference) => {
                 row[1] += 1;
-                if wanted.as_ref().is_none_or(|wanted| id.contains(wanted)) {
+                if wanted.is_none_or(|wanted| id.contains(wanted)) {
                     println!("{id}: {difference}");
                 }
             }

@@ -286,7 +286,7 @@ async fn check_end(world: &World) {
         let ledger = world.ledger();
         let memory = world.memory();
         for (_, journal) in ledger.journals() {
-            let ends = journal.events().filter(|event| crate::ledger::is_terminal(&event.kind)).count();
+            let ends = journal.events().filter(|event| event.kind.is_terminal()).count();
             if ends != 1 {
                 broken.push(format!("{}: {ends} ends", journal.arn));
             }

@@ -375,10 +375,13 @@ impl Engine {
         loop {
             let taken = match self.shared.queues.take(self.shared.store.as_ref(), arn).await {
                 Ok(Place::Task(taken)) => taken,
-                Ok(Place::Line(line)) => match line.await {
-                    Ok(taken) => taken,
-                    Err(_) => continue,
-                },
+                Ok(Place::Line(line)) => {
+                    let _waiting = WaitingPoll::of(&self.shared.metrics);
+                    match line.await {
+                        Ok(taken) => taken,
+                        Err(_) => continue,
+                    }
+                }
                 Err(NoPlace::Crowded) => return Err(PollActivityError::ActivityWorkerLimitExceeded),
                 Err(NoPlace::Fault(fault)) => return Err(fault.into()),
             };
@@ -450,6 +453,24 @@ impl Engine {
             return Ok(());
         }
         self.shared.book.finish_deletion(machine, self.shared.now()).await
+    }
+}
+
+/// A poll in the line, counted for as long as it waits.
+struct WaitingPoll<'m> {
+    metrics: &'m Metrics,
+}
+
+impl<'m> WaitingPoll<'m> {
+    fn of(metrics: &'m Metrics) -> Self {
+        metrics.polls_waiting.fetch_add(1, Ordering::Relaxed);
+        Self { metrics }
+    }
+}
+
+impl Drop for WaitingPoll<'_> {
+    fn drop(&mut self) {
+        self.metrics.polls_waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub cancels_given_up: AtomicU64,
     /// Commands waiting in inboxes now.
     pub inbox_depth: AtomicU64,
+    /// Polls of activities that wait for a task now.
+    pub polls_waiting: AtomicU64,
     /// Calls running now.
     pub calls_running: AtomicU64,
     /// Live executions in memory now.

@@ -59,24 +59,11 @@ pub(crate) async fn stored(shared: &Shared, entity: EntityId) -> Result<(Identit
         for chunk in &chunks {
             for record in decode(chunk)?.iter().rev() {
                 match record {
-                    Record::Event(event) => return Ok((identity, status_after(event))),
+                    Record::Event(event) => return Ok((identity, Status::ended_by(event).unwrap_or(Status::Running))),
                     Record::Note(_) => {}
                 }
             }
         }
-    }
-}
-
-fn status_after(event: &Event) -> Status {
-    match &event.kind {
-        EventKind::ExecutionSucceeded { output } => Status::Succeeded { output: output.clone(), at: event.at },
-        EventKind::ExecutionFailed(details) => Status::Failed { error: details.error.clone(), cause: details.cause.clone(), at: event.at },
-        EventKind::ExecutionTimedOut(_) => Status::TimedOut { at: event.at },
-        EventKind::ExecutionAborted(details) => {
-            Status::Aborted { error: details.error.clone(), cause: details.cause.clone(), at: event.at }
-        }
-        // Any other event is not an end.
-        _ => Status::Running,
     }
 }
 
@@ -112,24 +99,43 @@ pub(crate) async fn history(shared: &Shared, entity: EntityId, request: &History
 /// Events and the position to go on from, when there are more.
 type Events = (Vec<SharedEvent>, Option<Position>);
 
+/// A page that is being filled.
+struct Filling {
+    events: Vec<SharedEvent>,
+    limit: usize,
+    /// The position of the event that filled it.
+    full_at: Option<Position>,
+}
+
+impl Filling {
+    fn of(limit: usize) -> Self {
+        Self { events: Vec::new(), limit, full_at: None }
+    }
+
+    /// Adds a record's event; says where to go on when the page was full and there is one more.
+    fn take(&mut self, position: u64, record: Record) -> Option<Position> {
+        let Record::Event(event) = record else { return None };
+        if self.full_at.is_some() {
+            return self.full_at;
+        }
+        self.events.push(Arc::new(event));
+        if self.events.len() == self.limit {
+            self.full_at = Some(Position(position));
+        }
+        None
+    }
+}
+
 async fn forward(store: &Arc<dyn Store>, entity: EntityId, mut after: Position, limit: usize) -> Result<Events, Fault> {
-    let mut events = Vec::new();
-    let mut full_at = None;
+    let mut page = Filling::of(limit);
     loop {
         let chunks = store.read(entity, after, READ_BYTES).await?;
-        let Some(last) = chunks.last().map(StoredChunk::last) else { return Ok((events, None)) };
+        let Some(last) = chunks.last().map(StoredChunk::last) else { return Ok((page.events, None)) };
         for chunk in &chunks {
-            for (position, record) in (chunk.first.0..).zip(decode(chunk)?) {
-                let Record::Event(event) = record else { continue };
-                if position <= after.0 {
-                    continue;
-                }
-                if let Some(full_at) = full_at {
-                    return Ok((events, Some(full_at)));
-                }
-                events.push(Arc::new(event));
-                if events.len() == limit {
-                    full_at = Some(Position(position));
+            let records = (chunk.first.0..).zip(decode(chunk)?);
+            for (position, record) in records.filter(|(position, _)| *position > after.0) {
+                if let Some(next) = page.take(position, record) {
+                    return Ok((page.events, Some(next)));
                 }
             }
         }
@@ -138,24 +144,15 @@ async fn forward(store: &Arc<dyn Store>, entity: EntityId, mut after: Position, 
 }
 
 async fn backward(store: &Arc<dyn Store>, entity: EntityId, mut before: Position, limit: usize) -> Result<Events, Fault> {
-    let mut events = Vec::new();
-    let mut full_at = None;
+    let mut page = Filling::of(limit);
     loop {
         let chunks = store.read_back(entity, before, READ_BYTES).await?;
-        let Some(first) = chunks.last().map(|chunk| chunk.first) else { return Ok((events, None)) };
+        let Some(first) = chunks.last().map(|chunk| chunk.first) else { return Ok((page.events, None)) };
         for chunk in &chunks {
-            let positioned: Vec<_> = (chunk.first.0..).zip(decode(chunk)?).collect();
-            for (position, record) in positioned.into_iter().rev() {
-                let Record::Event(event) = record else { continue };
-                if position >= before.0 {
-                    continue;
-                }
-                if let Some(full_at) = full_at {
-                    return Ok((events, Some(full_at)));
-                }
-                events.push(Arc::new(event));
-                if events.len() == limit {
-                    full_at = Some(Position(position));
+            let records: Vec<_> = (chunk.first.0..).zip(decode(chunk)?).filter(|(position, _)| *position < before.0).collect();
+            for (position, record) in records.into_iter().rev() {
+                if let Some(next) = page.take(position, record) {
+                    return Ok((page.events, Some(next)));
                 }
             }
         }

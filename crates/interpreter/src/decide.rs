@@ -346,7 +346,7 @@ impl Slice<'_, '_, '_> {
     /// Records an event. The 25,000th is always the end. SOURCE: history.md §1.
     pub(crate) fn event(&mut self, frame: FrameId, previous: EventId, kind: EventKind) -> Result<EventId, Ended> {
         let id = self.execution.last_event + 1;
-        if id >= EVENTS_MAX && !is_terminal(&kind) {
+        if id >= EVENTS_MAX && !kind.is_terminal() {
             let cause = format!("The execution reached the maximum number of history events ({EVENTS_MAX}).");
             let details = ErrorDetails { error: Some(RUNTIME.to_owned()), cause: Some(cause) };
             let previous = self.execution.last_event;
@@ -399,16 +399,6 @@ fn clip(mut text: String, characters_max: usize) -> String {
         text.truncate(end);
     }
     text
-}
-
-fn is_terminal(kind: &EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::ExecutionSucceeded { .. }
-            | EventKind::ExecutionFailed(_)
-            | EventKind::ExecutionTimedOut(_)
-            | EventKind::ExecutionAborted(_)
-    )
 }
 
 /// New payload bytes of an event: outputs, since inputs were outputs before.

@@ -83,6 +83,13 @@ pub struct ServiceResource {
     pub resource: Arc<str>,
 }
 
+impl EventKind {
+    /// Whether it ends the execution.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::ExecutionSucceeded { .. } | Self::ExecutionFailed(_) | Self::ExecutionTimedOut(_) | Self::ExecutionAborted(_))
+    }
+}
+
 /// What happened. Named as AWS names it; the state's type is part of the Entered and Exited names.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {

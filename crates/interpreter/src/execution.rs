@@ -8,7 +8,7 @@ use skald_asl::{Definition, Timestamp};
 use skald_query::Payload;
 
 use crate::effect::Effect;
-use crate::event::{Completion, EventId, FrameId};
+use crate::event::{Completion, Event, EventId, EventKind, FrameId};
 use crate::frame::{Frame, Phase, Step, Target};
 use crate::note::Origin;
 
@@ -66,6 +66,21 @@ pub enum Status {
         cause: Option<String>,
         at: Timestamp,
     },
+}
+
+impl Status {
+    /// The end that a terminal event brings; none of any other event.
+    pub fn ended_by(event: &Event) -> Option<Self> {
+        let at = event.at;
+        match &event.kind {
+            EventKind::ExecutionSucceeded { output } => Some(Self::Succeeded { output: output.clone(), at }),
+            EventKind::ExecutionFailed(details) => Some(Self::Failed { error: details.error.clone(), cause: details.cause.clone(), at }),
+            EventKind::ExecutionTimedOut(_) => Some(Self::TimedOut { at }),
+            EventKind::ExecutionAborted(details) => Some(Self::Aborted { error: details.error.clone(), cause: details.cause.clone(), at }),
+            // Everything that is not terminal.
+            _ => None,
+        }
+    }
 }
 
 /// A cancellation that is owed.

@@ -59,13 +59,13 @@ impl Execution {
                 self.begin(event, input.clone(), start_at);
                 self.deadline = *deadline;
             }
-            EventKind::ExecutionSucceeded { output } => self.close(Status::Succeeded { output: output.clone(), at: event.at }),
-            EventKind::ExecutionFailed(details) => {
-                self.close(Status::Failed { error: details.error.clone(), cause: details.cause.clone(), at: event.at });
-            }
-            EventKind::ExecutionTimedOut(_) => self.close(Status::TimedOut { at: event.at }),
-            EventKind::ExecutionAborted(details) => {
-                self.close(Status::Aborted { error: details.error.clone(), cause: details.cause.clone(), at: event.at });
+            EventKind::ExecutionSucceeded { .. }
+            | EventKind::ExecutionFailed(_)
+            | EventKind::ExecutionTimedOut(_)
+            | EventKind::ExecutionAborted(_) => {
+                if let Some(status) = Status::ended_by(event) {
+                    self.close(status);
+                }
             }
 
             EventKind::StateEntered { state_type, name, input, due } => {

@@ -21,6 +21,7 @@ pub(crate) fn render(metrics: &Metrics) -> String {
     page.number("skald_appends_total", "counter", "Batches made durable.", &metrics.appends);
     page.number("skald_append_failures_total", "counter", "Batches the store refused.", &metrics.append_failures);
     page.number("skald_inbox_depth", "gauge", "Commands waiting for an owner.", &metrics.inbox_depth);
+    page.number("skald_activity_polls_waiting", "gauge", "Polls of activities that wait for a task.", &metrics.polls_waiting);
     page.number("skald_calls_running", "gauge", "Task calls running.", &metrics.calls_running);
     page.number("skald_live_executions", "gauge", "Executions held in memory.", &metrics.live_executions);
     page.histogram("skald_flush_seconds", "How long an append took to become durable.", &metrics.flush_seconds);

@@ -239,6 +239,21 @@ async fn a_worker_polls_and_answers() {
     harness.stopped().await;
 }
 
+/// Returns once a poll stands in the line.
+async fn a_poll_waits(harness: &Harness) {
+    let looking = async {
+        loop {
+            let mut connection = harness.connect().await;
+            connection.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+            let metrics = connection.answer().await.expect("an answer");
+            if metrics.text.lines().any(|line| line == "skald_activity_polls_waiting 1") {
+                return;
+            }
+        }
+    };
+    within(looking).await;
+}
+
 async fn polled(harness: &Harness, activity: &str) -> Value {
     let polling = async {
         loop {
@@ -257,7 +272,7 @@ async fn a_poll_is_woken_when_a_task_is_scheduled() {
     let (activity, machine) = activity_machine(&harness).await;
     let polling = polled(&harness, &activity);
     let starting = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        a_poll_waits(&harness).await;
         harness.done("StartExecution", json!({ "stateMachineArn": machine })).await
     };
     let (task, _) = tokio::join!(polling, starting);
@@ -272,7 +287,7 @@ async fn a_worker_that_left_takes_no_task_along() {
     let (activity, machine) = activity_machine(&harness).await;
     let mut leaving = harness.connect().await;
     leaving.send(request("GetActivityTask", &json!({ "activityArn": activity }).to_string()).as_bytes()).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    a_poll_waits(&harness).await;
     drop(leaving);
     harness.done("StartExecution", json!({ "stateMachineArn": machine })).await;
     assert!(polled(&harness, &activity).await["taskToken"].is_string());
@@ -285,7 +300,7 @@ async fn stopping_ends_long_polls() {
     let (activity, _) = activity_machine(&harness).await;
     let mut worker = harness.connect().await;
     worker.send(request("GetActivityTask", &json!({ "activityArn": activity }).to_string()).as_bytes()).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    a_poll_waits(&harness).await;
     harness.begin_stop();
     let answer = worker.answer().await.expect("an answer");
     assert_eq!((answer.status, answer.body), (200, json!({ "taskToken": null })));

@@ -99,7 +99,11 @@ impl Owner {
         }
         self.publish(entity);
         let Some(live) = self.entities.get_mut(&entity) else { return };
-        live.birth = None;
+        if live.birth.take().is_some()
+            && let Some(identity) = live.execution().identity()
+        {
+            self.shared.metrics.count_started(&identity.machine_arn);
+        }
         for waiting in live.waiting.drain(..) {
             waiting.answer();
         }

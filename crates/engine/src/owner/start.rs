@@ -91,7 +91,6 @@ impl Owner {
         live.queue.push_back(Item::Command(Command::Start { origin: Box::new(origin), input }));
         self.entities.insert(entity, live);
         self.starting.insert(key, entity);
-        self.shared.metrics.count_started(&arn);
         self.decide(entity);
     }
 }
