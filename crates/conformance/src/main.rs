@@ -1,16 +1,16 @@
-//! `skald-conformance recorded FOLDER`: replays recordings of AWS, a line for each that differs and a table.
+//! `conformance recorded FOLDER`: replays recordings of AWS, a line for each that differs and a table.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use skald_conformance::recorded::{self, Verdict};
+use conformance::recorded::{self, Verdict};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (folder, wanted) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["recorded", folder] => (folder, None),
         ["recorded", folder, wanted] => (folder, Some(wanted)),
-        _ => anyhow::bail!("usage: skald-conformance recorded FOLDER [PART OF AN ID]"),
+        _ => anyhow::bail!("usage: conformance recorded FOLDER [PART OF AN ID]"),
     };
     let mut table: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libtest_mimic::{Arguments, Trial};
-use skald_conformance::Case;
+use conformance::Case;
 
 fn main() {
     let arguments = Arguments::from_args();

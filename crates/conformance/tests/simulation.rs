@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use libtest_mimic::{Arguments, Trial};
-use skald_conformance::{Case, sweep};
+use conformance::{Case, sweep};
 
 /// Where the random choices of a run begin, when nobody says otherwise.
 const SEED: u64 = 1;
