@@ -1,11 +1,12 @@
 //! `Catch`: where an error that is not tried again leads.
 
-use crate::data_flow::ResultPath;
+use crate::data_flow::{ResultPath, read_assign};
 use crate::definition::StateId;
 use crate::parse::block::Targets;
 use crate::parse::fields::Fields;
-use crate::parse::reader::Reader;
+use crate::parse::reader::{Language, Reader};
 use crate::retry::read_error_equals;
+use crate::template::{Field, Template};
 
 /// One catcher.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,10 @@ pub struct Catcher {
     pub next: StateId,
     /// Where `{"Error", "Cause"}` lands in the raw input; `$` by default, which replaces it.
     pub result_path: ResultPath,
+    /// Set when the catcher is taken.
+    pub assign: Vec<Field>,
+    /// JSONata: the state's output when the catcher is taken; the error output when absent.
+    pub output: Option<Template>,
 }
 
 const FIELDS: &[&str] = &["ErrorEquals", "Next", "ResultPath", "Assign", "Output", "Comment"];
@@ -34,7 +39,11 @@ impl Catcher {
         let error_equals = read_error_equals(fields, is_last, reader);
         fields.require(reader, "Next");
         let next = targets.named_by(fields, "Next", reader);
-        let result_path = ResultPath::read(fields, reader);
-        Some(Self { error_equals: error_equals?, next: next?, result_path })
+        let (result_path, output) = match fields.language {
+            Language::JsonPath => (ResultPath::read(fields, reader), None),
+            Language::Jsonata => (ResultPath::default(), Template::read(fields, "Output", reader)),
+        };
+        let assign = read_assign(fields, reader);
+        Some(Self { error_equals: error_equals?, next: next?, result_path, assign, output })
     }
 }

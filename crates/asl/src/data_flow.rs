@@ -1,13 +1,40 @@
-//! The paths that carry data through a state: which part goes in, where the result lands, which part goes on.
+//! How data comes into a state and leaves it: by paths, or by expressions.
 
 use std::ops::RangeInclusive;
 
 use skald_query::Value;
+use skald_query::intrinsic::Call;
+use skald_query::jsonata::Expression;
 use skald_query::jsonpath::{Path, ReferencePath};
 
 use crate::parse::fields::Fields;
 use crate::parse::reader::{Language, Reader};
-use crate::template::intrinsic;
+use crate::template::{Field, Template};
+
+/// The fields that reshape a state's data, in the language the state speaks. What a state type lacks is absent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataFlow {
+    JsonPath(PathFlow),
+    Jsonata(ExpressionFlow),
+}
+
+/// `InputPath` → `Parameters` → work → `ResultSelector` → `ResultPath` → `OutputPath`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PathFlow {
+    pub input_path: DataPath,
+    /// Not the `Parameters` of a Map: that is its item selector.
+    pub parameters: Option<Template>,
+    pub result_selector: Option<Template>,
+    pub result_path: ResultPath,
+    pub output_path: DataPath,
+}
+
+/// `Arguments` → work → `Output`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ExpressionFlow {
+    pub arguments: Option<Template>,
+    pub output: Option<Template>,
+}
 
 /// `InputPath`, `OutputPath`: a path, or `null` for an empty object. Absent means `$`.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,26 +50,89 @@ pub enum ResultPath {
     Discard,
 }
 
-/// A whole number that stands in the definition or is read from the input at run time.
+/// A whole number that stands in the definition or is found at run time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Number {
     Literal(u64),
     Path(Path),
+    Expression(Expression),
 }
 
-/// A text that stands in the definition or is read from the input at run time.
+/// A text that stands in the definition or is found at run time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Text {
     Literal(String),
     Path(Path),
+    Call(Call),
+    Expression(Expression),
+}
+
+/// Which of the fields of [`PathFlow`] and [`ExpressionFlow`] a state type has beside input and output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reshapes {
+    /// Choice, Wait, Succeed.
+    Nothing,
+    /// Pass: `Parameters`, `ResultPath`.
+    Parameters,
+    /// Task and Parallel: `Parameters` or `Arguments`, `ResultSelector`, `ResultPath`.
+    Call,
+    /// Map: `ResultSelector`, `ResultPath`.
+    Result,
+}
+
+impl DataFlow {
+    pub(crate) fn read(state: &Fields<'_>, reshapes: Reshapes, reader: &mut Reader) -> Self {
+        let takes = |field: &str| match reshapes {
+            Reshapes::Nothing => false,
+            Reshapes::Parameters => matches!(field, "Parameters" | "ResultPath"),
+            Reshapes::Call => true,
+            Reshapes::Result => matches!(field, "ResultSelector" | "ResultPath"),
+        };
+        match state.language {
+            Language::JsonPath => {
+                let mut flow = PathFlow { input_path: DataPath::read(state, "InputPath", reader), ..PathFlow::default() };
+                if takes("Parameters") {
+                    flow.parameters = Template::read(state, "Parameters", reader);
+                }
+                if takes("ResultSelector") {
+                    flow.result_selector = Template::read(state, "ResultSelector", reader);
+                }
+                if takes("ResultPath") {
+                    flow.result_path = ResultPath::read(state, reader);
+                }
+                flow.output_path = DataPath::read(state, "OutputPath", reader);
+                Self::JsonPath(flow)
+            }
+            Language::Jsonata => {
+                let arguments = takes("Arguments").then(|| Template::read(state, "Arguments", reader)).flatten();
+                let output = Template::read(state, "Output", reader);
+                Self::Jsonata(ExpressionFlow { arguments, output })
+            }
+        }
+    }
+
+    /// The fields of a state that speaks JSONPath.
+    pub fn paths(&self) -> Option<&PathFlow> {
+        match self {
+            Self::JsonPath(flow) => Some(flow),
+            Self::Jsonata(_) => None,
+        }
+    }
 }
 
 impl DataPath {
-    pub(crate) fn read(state: &Fields<'_>, field: &str, reader: &mut Reader) -> Self {
+    fn read(state: &Fields<'_>, field: &str, reader: &mut Reader) -> Self {
         match state.get(field) {
             Some(Value::Null) => Self::Null,
             Some(_) | None => Self::Path(state.path(reader, field).unwrap_or_default()),
         }
+    }
+}
+
+/// `$`.
+impl Default for DataPath {
+    fn default() -> Self {
+        Self::Path(Path::default())
     }
 }
 
@@ -72,8 +162,11 @@ impl Default for ResultPath {
 }
 
 impl Number {
-    /// `field`, or the path in `fieldPath`.
+    /// `field`, or the path in `fieldPath`, or an expression in `field`.
     pub(crate) fn read(state: &Fields<'_>, field: &str, range: RangeInclusive<u64>, reader: &mut Reader) -> Option<Self> {
+        if let Some(expression) = state.expression(reader, field) {
+            return expression.map(Self::Expression);
+        }
         let path_field = format!("{field}Path");
         state.check_exclusive(reader, &[field, &path_field]);
         let literal = state.integer(reader, field, range).map(Self::Literal);
@@ -83,21 +176,38 @@ impl Number {
 }
 
 impl Text {
-    /// `field`, or the path or intrinsic function in `fieldPath`.
+    /// `field`, or the path or intrinsic function in `fieldPath`, or an expression in `field`.
     pub(crate) fn read(state: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<Self> {
+        if state.language == Language::Jsonata {
+            let text = state.text(reader, field)?;
+            return match state.expression(reader, field) {
+                Some(expression) => expression.map(Self::Expression),
+                None => Some(Self::Literal(text.to_owned())),
+            };
+        }
         let path_field = format!("{field}Path");
         state.check_exclusive(reader, &[field, &path_field]);
         let literal = state.text(reader, field);
-        if let (Some(text), Language::JsonPath) = (literal, state.language) {
+        if let Some(text) = literal {
             reader.warn_of_path(text, &state.at(field));
         }
-        let path = match state.get(&path_field).and_then(Value::as_str).and_then(intrinsic::name) {
-            Some(name) => {
-                reader.not_supported_yet(&format!("Intrinsic functions ({name}) are"), &state.at(&path_field));
-                None
-            }
-            None => state.reference(reader, &path_field),
+        let path = match state.get(&path_field).and_then(Value::as_str).map(Call::parse) {
+            Some(Ok(call)) => Some(Self::Call(call)),
+            Some(Err(_)) | None => state.reference(reader, &path_field).map(Self::Path),
         };
-        literal.map(|text| Self::Literal(text.to_owned())).or(path.map(Self::Path))
+        literal.map(|text| Self::Literal(text.to_owned())).or(path)
+    }
+}
+
+/// `Assign`: the variables a state sets when it is left, none when absent.
+pub(crate) fn read_assign(fields: &Fields<'_>, reader: &mut Reader) -> Vec<Field> {
+    match Template::read(fields, "Assign", reader) {
+        Some(Template::Object(assigned)) => assigned,
+        Some(Template::Literal(Value::Object(members))) => {
+            members.into_iter().map(|(key, value)| Field { key, value: Template::Literal(value) }).collect()
+        }
+        Some(Template::Literal(_) | Template::Array(_) | Template::Path(_) | Template::Call(_) | Template::Expression(_)) | None => {
+            Vec::new()
+        }
     }
 }

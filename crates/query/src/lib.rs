@@ -9,6 +9,8 @@
 pub mod payload;
 pub mod budget;
 pub mod jsonpath;
+pub mod intrinsic;
+pub mod jsonata;
 
 pub use budget::Budget;
 pub use payload::Payload;

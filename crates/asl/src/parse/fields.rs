@@ -5,7 +5,8 @@
 use std::ops::RangeInclusive;
 
 use skald_query::Value;
-use skald_query::jsonpath::{ParseError, Path, ReferencePath};
+use skald_query::jsonata::Expression;
+use skald_query::jsonpath::{Path, ReferencePath, Root};
 
 use super::reader::{Language, Reader, is_empty};
 use crate::time::Timestamp;
@@ -119,9 +120,6 @@ impl<'d> Fields<'d> {
                 None => {}
             }
         }
-        if self.has("Assign") && known.contains(&"Assign") {
-            reader.not_supported_yet("Variables ('Assign') are", &self.at("Assign"));
-        }
     }
 
     /// At most one of these fields may be there.
@@ -165,12 +163,9 @@ impl<'d> Fields<'d> {
         boolean
     }
 
-    /// A whole number in `range`. An expression may stand for it in JSONata.
+    /// A whole number in `range`.
     pub(crate) fn integer(&self, reader: &mut Reader, field: &str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.get(field)?;
-        if self.is_expression(value) {
-            return None;
-        }
         let number = match value {
             Value::Number(number) if !number.is_f64() => number,
             _ => {
@@ -191,12 +186,9 @@ impl<'d> Fields<'d> {
         }
     }
 
-    /// A number in `range`. An expression may stand for it in JSONata.
+    /// A number in `range`.
     pub(crate) fn number_in(&self, reader: &mut Reader, field: &str, range: RangeInclusive<f64>) -> Option<f64> {
         let value = self.get(field)?;
-        if self.is_expression(value) {
-            return None;
-        }
         match value.as_f64() {
             Some(number) if range.contains(&number) => Some(number),
             Some(number) if number > *range.end() => {
@@ -243,12 +235,7 @@ impl<'d> Fields<'d> {
         let text = self.text(reader, field)?;
         match Path::parse(text) {
             Ok(path) => Some(path),
-            // Intrinsic functions have no place in a plain path on AWS either.
-            Err(ParseError::Unsupported { feature }) if !text.starts_with("States.") => {
-                reader.not_supported_yet(&format!("{feature} are"), &self.at(field));
-                None
-            }
-            Err(ParseError::Unsupported { .. } | ParseError::Invalid { .. }) => {
+            Err(_) => {
                 reader.schema("Value must be a valid JSONPath.", &self.at(field));
                 None
             }
@@ -260,12 +247,9 @@ impl<'d> Fields<'d> {
         self.has(field).then(|| self.path(reader, field))
     }
 
-    /// An instant in RFC 3339 form. An expression may stand for it in JSONata.
+    /// An instant in RFC 3339 form.
     pub(crate) fn timestamp(&self, reader: &mut Reader, field: &str) -> Option<Timestamp> {
         let text = self.text(reader, field)?;
-        if self.language == Language::Jsonata {
-            return None;
-        }
         let timestamp = Timestamp::parse_rfc3339(text);
         if timestamp.is_none() {
             reader.schema("String does not match RFC3339 timestamp", &self.at(field));
@@ -279,10 +263,7 @@ impl<'d> Fields<'d> {
         let over_input = if text.starts_with("$$") { &text[1..] } else { text };
         match (Path::parse(text), ReferencePath::parse(over_input)) {
             (Ok(path), Ok(_)) => Some(path),
-            (Err(ParseError::Unsupported { feature }), _) if names_variable(text) => {
-                reader.not_supported_yet(&format!("{feature} are"), &self.at(field));
-                None
-            }
+            (Ok(path), Err(_)) if matches!(path.root(), Root::Variable(_)) && path.is_reference() => Some(path),
             (_, Err(error)) => {
                 reader.schema(format!("Value is not a Reference Path: {error}"), &self.at(field));
                 None
@@ -294,9 +275,12 @@ impl<'d> Fields<'d> {
         }
     }
 
-    /// In JSONata a text may stand for a value of any type.
-    pub(crate) fn is_expression(&self, value: &Value) -> bool {
-        self.language == Language::Jsonata && value.is_string()
+    /// In JSONata: the expression in the field; `Some(None)` when it is wrong and reported, `None` when there is none.
+    pub(crate) fn expression(&self, reader: &mut Reader, field: &str) -> Option<Option<Expression>> {
+        match (self.language, self.get(field)) {
+            (Language::Jsonata, Some(Value::String(text))) => reader.expression(text, &self.at(field)),
+            (Language::Jsonata | Language::JsonPath, _) => None,
+        }
     }
 
     pub(crate) fn wrong_type(&self, reader: &mut Reader, field: &str, expected: &str) {
@@ -310,9 +294,4 @@ impl<'d> Fields<'d> {
         }
         is_filled
     }
-}
-
-/// `$name…`, as against `$…` and `$$…`.
-fn names_variable(text: &str) -> bool {
-    text.strip_prefix('$').and_then(|rest| rest.chars().next()).is_some_and(|first| first.is_alphabetic() || first == '_')
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use skald_query::Value;
+use skald_query::jsonata::{Expression, ParseError};
 
 use super::MachineType;
 use super::fields::Fields;
@@ -59,7 +60,6 @@ impl Reader {
         if name == Language::JsonPath.as_str() {
             return Some(Language::JsonPath);
         }
-        self.not_supported_yet("The QueryLanguage 'JSONata' is", &fields.at("QueryLanguage"));
         Some(Language::Jsonata)
     }
 
@@ -108,6 +108,29 @@ impl Reader {
 
     pub(crate) fn warn(&mut self, code: Code, message: impl Into<String>, location: &str) {
         self.push(Severity::Warning, code, message.into(), Some(location));
+    }
+
+    /// What `text` between `{%` and `%}` compiles to: nothing for plain text, `Some(None)` for what is wrong and reported.
+    pub(crate) fn expression(&mut self, text: &str, location: &str) -> Option<Option<Expression>> {
+        let (starts, ends) = (text.starts_with("{%"), text.ends_with("%}"));
+        if !starts && !ends {
+            return None;
+        }
+        let Some(inner) = text.strip_prefix("{%").and_then(|rest| rest.strip_suffix("%}")) else {
+            self.schema("JSONata string must start with {% and end with %}", location);
+            return Some(None);
+        };
+        match Expression::parse(inner) {
+            Ok(expression) => Some(Some(expression)),
+            Err(ParseError::Syntax { message }) => {
+                self.error(Code::InvalidJsonataExpression, message, Some(location));
+                Some(None)
+            }
+            Err(ParseError::Unsupported { message }) => {
+                self.error(Code::UnsupportedJsonataExpression, message, Some(location));
+                Some(None)
+            }
+        }
     }
 
     /// Refuses by name what AWS takes; `feature` ends in `is` or `are`.

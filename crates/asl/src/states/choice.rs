@@ -1,27 +1,35 @@
 //! Choice: the first rule that holds says where to go.
 
+use skald_query::Value;
 use skald_query::jsonpath::Path;
 
-use crate::data_flow::DataPath;
+use crate::data_flow::{DataFlow, Reshapes, read_assign};
 use crate::definition::StateId;
 use crate::parse::block::Targets;
 use crate::parse::fields::Fields;
-use crate::parse::reader::Reader;
+use crate::parse::reader::{Language, Reader};
+use crate::template::{Field, Template};
 use crate::time::Timestamp;
 
 #[derive(Debug)]
 pub struct Choice {
-    pub input_path: DataPath,
-    pub output_path: DataPath,
+    /// Its output, in JSONata, is that of the default.
+    pub flow: DataFlow,
     /// Never empty.
     pub rules: Vec<Rule>,
     pub default: Option<StateId>,
+    /// Set when the default is taken.
+    pub assign: Vec<Field>,
 }
 
 #[derive(Debug)]
 pub struct Rule {
     pub test: Test,
     pub next: StateId,
+    /// Set when the rule is taken.
+    pub assign: Vec<Field>,
+    /// JSONata: the state's output when the rule is taken.
+    pub output: Option<Template>,
 }
 
 #[derive(Debug)]
@@ -29,7 +37,12 @@ pub enum Test {
     And(Vec<Test>),
     Or(Vec<Test>),
     Not(Box<Test>),
-    Compare { variable: Path, comparator: Comparator },
+    Compare {
+        variable: Path,
+        comparator: Comparator,
+    },
+    /// JSONata: an expression, or a boolean that stands there.
+    Condition(Template),
 }
 
 #[derive(Debug)]
@@ -97,8 +110,8 @@ const TOP_RULE_FIELDS: &[&str] = &["Next", "Assign", "Output"];
 impl Choice {
     pub(crate) fn read(state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
         state.check_known_to_state(reader, FIELDS);
-        let input_path = DataPath::read(state, "InputPath", reader);
-        let output_path = DataPath::read(state, "OutputPath", reader);
+        let flow = DataFlow::read(state, Reshapes::Nothing, reader);
+        let assign = read_assign(state, reader);
         let default = targets.named_by(state, "Default", reader);
         state.require(reader, "Choices")?;
         let items = state.filled_list(reader, "Choices")?;
@@ -106,7 +119,7 @@ impl Choice {
         for rule in state.objects(reader, "Choices", items) {
             rules.extend(Rule::read(&rule, targets, reader));
         }
-        (rules.len() == items.len()).then_some(Self { input_path, output_path, rules, default })
+        (rules.len() == items.len()).then_some(Self { flow, rules, default, assign })
     }
 }
 
@@ -115,7 +128,12 @@ impl Rule {
         let test = Test::read(rule, TOP_RULE_FIELDS, reader);
         rule.require(reader, "Next");
         let next = targets.named_by(rule, "Next", reader);
-        Some(Self { test: test?, next: next? })
+        let assign = read_assign(rule, reader);
+        let output = match rule.language {
+            Language::Jsonata => Template::read(rule, "Output", reader),
+            Language::JsonPath => None,
+        };
+        Some(Self { test: test?, next: next?, assign, output })
     }
 }
 
@@ -147,6 +165,15 @@ impl Test {
         }
         for (name, _) in &comparisons {
             reader.schema(format!("Field '{name}' is not supported"), rule.location());
+        }
+        if rule.has("Condition") {
+            return match Template::read(rule, "Condition", reader)? {
+                condition @ (Template::Expression(_) | Template::Literal(Value::Bool(_))) => Some(Self::Condition(condition)),
+                _ => {
+                    rule.wrong_type(reader, "Condition", "Boolean");
+                    None
+                }
+            };
         }
         if rule.has("Not") {
             let inner = rule.object(reader, "Not")?;

@@ -4,31 +4,54 @@ use skald_query::Value;
 use skald_query::jsonpath::Path;
 
 use crate::catch::Catcher;
-use crate::data_flow::{DataPath, Number, ResultPath};
+use crate::data_flow::{DataFlow, Number, Reshapes, read_assign};
 use crate::definition::{Block, Transition};
 use crate::parse::MachineType;
 use crate::parse::block::{self, Targets};
 use crate::parse::fields::Fields;
-use crate::parse::reader::Reader;
+use crate::parse::reader::{Language, Reader};
 use crate::retry::Retrier;
-use crate::template::Template;
+use crate::template::{Field, Template};
 
 #[derive(Debug)]
 pub struct Map {
-    pub input_path: DataPath,
-    /// `$` when absent.
-    pub items_path: Path,
+    pub flow: DataFlow,
+    pub items: Items,
     /// `ItemSelector`, or `Parameters` of old.
     pub item_selector: Option<Template>,
     pub processor: Block,
     /// Literal 0 (also when absent): as many as the service allows, which is 40 inline.
     pub max_concurrency: Number,
-    pub result_selector: Option<Template>,
-    pub result_path: ResultPath,
-    pub output_path: DataPath,
+    pub mode: Mode,
+    pub assign: Vec<Field>,
     pub retriers: Vec<Retrier>,
     pub catchers: Vec<Catcher>,
     pub transition: Transition,
+}
+
+/// What a Map runs over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Items {
+    /// `ItemsPath`, `$` when absent.
+    Path(Path),
+    /// `Items` of JSONata; the state's input when absent.
+    Template(Option<Template>),
+}
+
+/// Where the iterations run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mode {
+    /// In the execution itself.
+    Inline,
+    /// Each in an execution of its own.
+    Distributed(Box<Distributed>),
+}
+
+/// What only a Distributed Map has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distributed {
+    pub execution_type: MachineType,
+    pub label: Option<String>,
 }
 
 const FIELDS: &[&str] = &[
@@ -74,34 +97,23 @@ const PROCESSOR_FIELDS: &[&str] = &["Comment", "StartAt", "States", "ProcessorCo
 impl Map {
     pub(crate) fn read(state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
         state.check_known_to_state(reader, &[FIELDS, DISTRIBUTED_FIELDS].concat());
-        check_mode(state, reader);
+        let mode = read_mode(state, reader);
         check_distributed_fields(state, reader);
-        let input_path = DataPath::read(state, "InputPath", reader);
-        let items_path = state.path(reader, "ItemsPath").unwrap_or_default();
+        let flow = DataFlow::read(state, Reshapes::Result, reader);
+        let items = match state.language {
+            Language::JsonPath => Items::Path(state.path(reader, "ItemsPath").unwrap_or_default()),
+            Language::Jsonata => Items::Template(Template::read(state, "Items", reader)),
+        };
         state.check_exclusive(reader, &["ItemSelector", "Parameters"]);
         let item_selector = Template::read(state, "ItemSelector", reader);
         let item_selector = item_selector.or(Template::read(state, "Parameters", reader));
         let processor = read_processor(state, reader);
         let max_concurrency = Number::read(state, "MaxConcurrency", 0..=u64::MAX, reader).unwrap_or(Number::Literal(0));
-        let result_selector = Template::read(state, "ResultSelector", reader);
-        let result_path = ResultPath::read(state, reader);
-        let output_path = DataPath::read(state, "OutputPath", reader);
+        let assign = read_assign(state, reader);
         let retriers = Retrier::read_all(state, reader);
         let catchers = Catcher::read_all(state, targets, reader);
         let transition = Transition::read(state, targets, reader)?;
-        Some(Self {
-            input_path,
-            items_path,
-            item_selector,
-            processor: processor?,
-            max_concurrency,
-            result_selector,
-            result_path,
-            output_path,
-            retriers,
-            catchers,
-            transition,
-        })
+        Some(Self { flow, items, item_selector, processor: processor?, max_concurrency, mode, assign, retriers, catchers, transition })
     }
 }
 
@@ -110,36 +122,35 @@ fn check_distributed_fields(state: &Fields<'_>, reader: &mut Reader) {
     state.check_exclusive(reader, &["ToleratedFailurePercentage", "ToleratedFailurePercentagePath"]);
     state.number_in(reader, "ToleratedFailurePercentage", 0.0..=100.0);
     state.reference(reader, "ToleratedFailurePercentagePath");
-    for field in DISTRIBUTED_FIELDS.iter().filter(|field| state.has(field)) {
-        reader.not_supported_yet(&format!("The field '{field}' of a Map is"), &state.at(field));
-    }
 }
 
-/// Checks the `ProcessorConfig` of the processor.
-fn check_mode(state: &Fields<'_>, reader: &mut Reader) {
+/// What the `ProcessorConfig` of the processor asks for.
+fn read_mode(state: &Fields<'_>, reader: &mut Reader) -> Mode {
     let field = if state.has("ItemProcessor") { "ItemProcessor" } else { "Iterator" };
-    let Some(Value::Object(processor)) = state.get(field) else { return };
-    let Some(config) = processor.get("ProcessorConfig") else { return };
+    let Some(Value::Object(processor)) = state.get(field) else { return Mode::Inline };
+    let Some(config) = processor.get("ProcessorConfig") else { return Mode::Inline };
     let location = format!("{}/ProcessorConfig", state.at(field));
-    let Some(config) = Fields::of(config, location, state.language, reader) else { return };
+    let Some(config) = Fields::of(config, location, state.language, reader) else { return Mode::Inline };
     config.check_known(reader, &["Mode", "ExecutionType"]);
     let execution_type = config.one_of(reader, "ExecutionType", &["STANDARD", "EXPRESS"]);
     if config.one_of(reader, "Mode", &["INLINE", "DISTRIBUTED"]) != Some("DISTRIBUTED") {
         if execution_type.is_some() {
             reader.schema("Field 'ExecutionType' is not supported", config.location());
         }
-        return;
+        return Mode::Inline;
     }
     if !config.has("ExecutionType") {
         reader.schema("These fields are required: [ExecutionType]", config.location());
     }
-    match reader.machine_type {
-        MachineType::Standard => reader.not_supported_yet("Distributed Map ('Mode': 'DISTRIBUTED') is", &config.at("Mode")),
-        MachineType::Express => {
-            let message = "The field 'Mode' with value 'DISTRIBUTED' is not supported inside 'EXPRESS' state machines";
-            reader.schema(message, &config.at("Mode"));
-        }
+    if reader.machine_type == MachineType::Express {
+        let message = "The field 'Mode' with value 'DISTRIBUTED' is not supported inside 'EXPRESS' state machines";
+        reader.schema(message, &config.at("Mode"));
     }
+    let execution_type = match execution_type {
+        Some("EXPRESS") => MachineType::Express,
+        Some(_) | None => MachineType::Standard,
+    };
+    Mode::Distributed(Box::new(Distributed { execution_type, label: state.text(reader, "Label").map(str::to_owned) }))
 }
 
 fn read_processor(state: &Fields<'_>, reader: &mut Reader) -> Option<Block> {

@@ -11,7 +11,7 @@ mod map;
 
 pub use choice::{Choice, Comparator, Operand, Order, Rule, Test, TextPattern, TypeTest};
 pub use fail::Fail;
-pub use map::Map;
+pub use map::{Distributed, Items, Map, Mode};
 pub use parallel::Parallel;
 pub use pass::Pass;
 pub use succeed::Succeed;

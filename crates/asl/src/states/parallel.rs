@@ -1,23 +1,20 @@
 //! Parallel: runs branches side by side on copies of its input.
 
 use crate::catch::Catcher;
-use crate::data_flow::{DataPath, ResultPath};
+use crate::data_flow::{DataFlow, Reshapes, read_assign};
 use crate::definition::{Block, Transition};
 use crate::parse::block::{self, Targets};
 use crate::parse::fields::Fields;
 use crate::parse::reader::Reader;
 use crate::retry::Retrier;
-use crate::template::Template;
+use crate::template::Field;
 
 #[derive(Debug)]
 pub struct Parallel {
-    pub input_path: DataPath,
-    pub parameters: Option<Template>,
+    pub flow: DataFlow,
     /// Never empty.
     pub branches: Vec<Block>,
-    pub result_selector: Option<Template>,
-    pub result_path: ResultPath,
-    pub output_path: DataPath,
+    pub assign: Vec<Field>,
     pub retriers: Vec<Retrier>,
     pub catchers: Vec<Catcher>,
     pub transition: Transition,
@@ -47,26 +44,13 @@ const BRANCH_FIELDS: &[&str] = &["Comment", "StartAt", "States"];
 impl Parallel {
     pub(crate) fn read(state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
         state.check_known_to_state(reader, FIELDS);
-        let input_path = DataPath::read(state, "InputPath", reader);
-        let parameters = Template::read(state, "Parameters", reader);
+        let flow = DataFlow::read(state, Reshapes::Call, reader);
         let branches = read_branches(state, reader);
-        let result_selector = Template::read(state, "ResultSelector", reader);
-        let result_path = ResultPath::read(state, reader);
-        let output_path = DataPath::read(state, "OutputPath", reader);
+        let assign = read_assign(state, reader);
         let retriers = Retrier::read_all(state, reader);
         let catchers = Catcher::read_all(state, targets, reader);
         let transition = Transition::read(state, targets, reader)?;
-        Some(Self {
-            input_path,
-            parameters,
-            branches: branches?,
-            result_selector,
-            result_path,
-            output_path,
-            retriers,
-            catchers,
-            transition,
-        })
+        Some(Self { flow, branches: branches?, assign, retriers, catchers, transition })
     }
 }
 

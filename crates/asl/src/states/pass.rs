@@ -2,22 +2,20 @@
 
 use skald_query::{Payload, Value};
 
-use crate::data_flow::{DataPath, ResultPath};
+use crate::data_flow::{DataFlow, Reshapes, read_assign};
 use crate::definition::Transition;
 use crate::diagnostic::Code;
 use crate::parse::block::Targets;
 use crate::parse::fields::Fields;
 use crate::parse::reader::{Reader, looks_like_path};
-use crate::template::Template;
+use crate::template::Field;
 
 #[derive(Debug)]
 pub struct Pass {
-    pub input_path: DataPath,
-    pub parameters: Option<Template>,
+    pub flow: DataFlow,
     /// Static: nothing in it is evaluated.
     pub result: Option<Payload>,
-    pub result_path: ResultPath,
-    pub output_path: DataPath,
+    pub assign: Vec<Field>,
     pub transition: Transition,
 }
 
@@ -39,18 +37,16 @@ const FIELDS: &[&str] = &[
 impl Pass {
     pub(crate) fn read(state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
         state.check_known_to_state(reader, FIELDS);
-        let input_path = DataPath::read(state, "InputPath", reader);
-        let parameters = Template::read(state, "Parameters", reader);
+        let flow = DataFlow::read(state, Reshapes::Parameters, reader);
         let result = state.get("Result");
         if result.is_some_and(wants_evaluation) {
             let message = "Attempt to use a path in the result of a pass state";
             reader.warn(Code::PassResultIsStatic, message, &state.at("Result"));
         }
-        let result_path = ResultPath::read(state, reader);
-        let output_path = DataPath::read(state, "OutputPath", reader);
+        let assign = read_assign(state, reader);
         let transition = Transition::read(state, targets, reader)?;
         let result = result.cloned().map(Payload::from_value);
-        Some(Self { input_path, parameters, result, result_path, output_path, transition })
+        Some(Self { flow, result, assign, transition })
     }
 }
 

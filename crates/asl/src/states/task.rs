@@ -3,25 +3,22 @@
 use skald_query::Value;
 
 use crate::catch::Catcher;
-use crate::data_flow::{DataPath, Number, ResultPath};
+use crate::data_flow::{DataFlow, Number, Reshapes, read_assign};
 use crate::definition::Transition;
 use crate::parse::block::Targets;
 use crate::parse::fields::Fields;
 use crate::parse::reader::{Language, Reader};
 use crate::resource;
 use crate::retry::Retrier;
-use crate::template::Template;
+use crate::template::{Field, Template};
 
 #[derive(Debug)]
 pub struct Task {
     pub resource: Resource,
-    pub input_path: DataPath,
-    pub parameters: Option<Template>,
-    /// `RoleArn` inside, literal or from a path.
+    pub flow: DataFlow,
+    /// `RoleArn` inside, literal or evaluated.
     pub credentials: Option<Template>,
-    pub result_selector: Option<Template>,
-    pub result_path: ResultPath,
-    pub output_path: DataPath,
+    pub assign: Vec<Field>,
     /// `TimeoutSeconds` / `TimeoutSecondsPath`.
     pub timeout: Option<Number>,
     /// `HeartbeatSeconds` / `HeartbeatSecondsPath`.
@@ -97,15 +94,12 @@ impl Task {
         state.check_known_to_state(reader, FIELDS);
         state.require(reader, "Resource");
         let resource = state.text(reader, "Resource").and_then(|arn| resource::read(arn, &state.at("Resource"), reader));
-        let input_path = DataPath::read(state, "InputPath", reader);
-        let parameters = Template::read(state, "Parameters", reader);
+        let flow = DataFlow::read(state, Reshapes::Call, reader);
         if let Some(Resource::Service { service, action, .. }) = &resource {
             check_arguments(state, resource::required_arguments(service, action), reader);
         }
         let credentials = read_credentials(state, reader);
-        let result_selector = Template::read(state, "ResultSelector", reader);
-        let result_path = ResultPath::read(state, reader);
-        let output_path = DataPath::read(state, "OutputPath", reader);
+        let assign = read_assign(state, reader);
         let timeout = Number::read(state, "TimeoutSeconds", 1..=TIMEOUT_SECONDS_MAX, reader);
         let heartbeat = Number::read(state, "HeartbeatSeconds", 1..=TIMEOUT_SECONDS_MAX, reader);
         if let (Some(Number::Literal(timeout)), Some(Number::Literal(heartbeat))) = (&timeout, &heartbeat)
@@ -116,20 +110,7 @@ impl Task {
         let retriers = Retrier::read_all(state, reader);
         let catchers = Catcher::read_all(state, targets, reader);
         let transition = Transition::read(state, targets, reader)?;
-        Some(Self {
-            resource: resource?,
-            input_path,
-            parameters,
-            credentials,
-            result_selector,
-            result_path,
-            output_path,
-            timeout,
-            heartbeat,
-            retriers,
-            catchers,
-            transition,
-        })
+        Some(Self { resource: resource?, flow, credentials, assign, timeout, heartbeat, retriers, catchers, transition })
     }
 }
 
@@ -154,9 +135,8 @@ fn check_arguments(state: &Fields<'_>, required: &[&str], reader: &mut Reader) {
 }
 
 fn read_credentials(state: &Fields<'_>, reader: &mut Reader) -> Option<Template> {
-    let value = state.get("Credentials")?;
-    if state.is_expression(value) {
-        return None;
+    if let Some(expression) = state.expression(reader, "Credentials") {
+        return expression.map(Template::Expression);
     }
     let credentials = state.object(reader, "Credentials")?;
     credentials.check_known(reader, &["RoleArn", "RoleArn.$"]);

@@ -1,19 +1,21 @@
 //! Wait: holds the execution until an instant.
 
+use skald_query::jsonata::Expression;
 use skald_query::jsonpath::Path;
 
-use crate::data_flow::DataPath;
+use crate::data_flow::{DataFlow, Reshapes, read_assign};
 use crate::definition::Transition;
 use crate::parse::block::Targets;
 use crate::parse::fields::Fields;
 use crate::parse::reader::Reader;
+use crate::template::Field;
 use crate::time::Timestamp;
 
 #[derive(Debug)]
 pub struct Wait {
-    pub input_path: DataPath,
-    pub output_path: DataPath,
+    pub flow: DataFlow,
     pub until: Until,
+    pub assign: Vec<Field>,
     pub transition: Transition,
 }
 
@@ -23,6 +25,10 @@ pub enum Until {
     SecondsPath(Path),
     Timestamp(Timestamp),
     TimestampPath(Path),
+    /// Yields whole seconds.
+    SecondsExpression(Expression),
+    /// Yields an instant's text.
+    TimestampExpression(Expression),
 }
 
 /// SOURCE: validation.md §4, "Types and ranges".
@@ -50,18 +56,24 @@ const FIELDS: &[&str] = &[
 impl Wait {
     pub(crate) fn read(state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
         state.check_known_to_state(reader, FIELDS);
-        let input_path = DataPath::read(state, "InputPath", reader);
-        let output_path = DataPath::read(state, "OutputPath", reader);
+        let flow = DataFlow::read(state, Reshapes::Nothing, reader);
+        let assign = read_assign(state, reader);
         if UNTIL_FIELDS.iter().filter(|field| state.has(field)).count() != 1 {
             let message = format!("There should only be one of the following fields: [{}]", UNTIL_FIELDS.join(", "));
             reader.schema(message, state.location());
         }
-        let seconds = state.integer(reader, "Seconds", 0..=SECONDS_MAX).map(Until::Seconds);
+        let seconds = match state.expression(reader, "Seconds") {
+            Some(expression) => expression.map(Until::SecondsExpression),
+            None => state.integer(reader, "Seconds", 0..=SECONDS_MAX).map(Until::Seconds),
+        };
         let seconds_path = state.reference(reader, "SecondsPath").map(Until::SecondsPath);
-        let timestamp = state.timestamp(reader, "Timestamp").map(Until::Timestamp);
+        let timestamp = match state.expression(reader, "Timestamp") {
+            Some(expression) => expression.map(Until::TimestampExpression),
+            None => state.timestamp(reader, "Timestamp").map(Until::Timestamp),
+        };
         let timestamp_path = state.reference(reader, "TimestampPath").map(Until::TimestampPath);
         let transition = Transition::read(state, targets, reader)?;
         let until = seconds.or(seconds_path).or(timestamp).or(timestamp_path)?;
-        Some(Self { input_path, output_path, until, transition })
+        Some(Self { flow, until, assign, transition })
     }
 }

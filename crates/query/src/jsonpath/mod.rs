@@ -29,12 +29,14 @@ pub struct Path {
 }
 
 /// Which document a path looks into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Root {
     /// `$…`: what the state works on.
     Input,
     /// `$$…`: the context object.
     Context,
+    /// `$name…`: a variable.
+    Variable(Box<str>),
 }
 
 /// What a path led to.
@@ -90,8 +92,8 @@ impl Path {
         &self.text
     }
 
-    pub fn root(&self) -> Root {
-        self.root
+    pub fn root(&self) -> &Root {
+        &self.root
     }
 
     /// Whether this is `$`, the whole input.

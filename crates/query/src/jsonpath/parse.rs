@@ -25,7 +25,8 @@ fn split_root(text: &str) -> Result<(Root, &str), ParseError> {
         None | Some('.' | '[') => Ok((Root::Input, rest)),
         Some(first) if first.is_alphabetic() || first == '_' => {
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            Err(unsupported(format!("variables (${name})")))
+            let rest = &rest[name.len()..];
+            Ok((Root::Variable(name.into()), rest))
         }
         Some(first) => Err(invalid(format!("Illegal character at position 1 expected '.' or '[': {first}"))),
     }

@@ -38,6 +38,7 @@ impl ReferencePath {
             Root::Input if path.is_reference() => Ok(Self { path }),
             Root::Input => Err(invalid("Reference path contains operators that may lead to more than one node")),
             Root::Context => Err(invalid("Reference path leads into the context object")),
+            Root::Variable(_) => Err(invalid("Reference path leads into a variable")),
         }
     }
 
