@@ -163,9 +163,12 @@ impl Execution {
     pub fn payload_bytes(&self) -> usize {
         self.frames
             .values()
-            .map(|frame| match &frame.step {
-                Step::Entering { input: payload, .. } | Step::Ended { output: payload } => payload.byte_count(),
-                Step::Inside(visit) => visit.input.byte_count(),
+            .map(|frame| {
+                let held = match &frame.step {
+                    Step::Entering { input: payload, .. } | Step::Ended { output: payload } => payload.byte_count(),
+                    Step::Inside(visit) => visit.input.byte_count(),
+                };
+                held + frame.variables.values().map(Payload::byte_count).sum::<usize>()
             })
             .sum()
     }
@@ -269,6 +272,11 @@ impl Execution {
     /// The frame whose running attempt has this scheduled event.
     pub(crate) fn frame_of_task(&self, scheduled: EventId) -> Option<FrameId> {
         self.frames.iter().find(|(_, frame)| frame.task().is_some_and(|task| task.scheduled == scheduled)).map(|(id, _)| *id)
+    }
+
+    /// Bytes of all variables of all scopes.
+    pub(crate) fn variable_bytes(&self) -> usize {
+        self.frames.values().flat_map(|frame| frame.variables.values()).map(Payload::byte_count).sum()
     }
 
     pub(crate) fn frame(&self, id: FrameId) -> &Frame {

@@ -20,7 +20,8 @@ const MACHINE: &str = r#"{ "StartAt": "Each", "TimeoutSeconds": 200, "States": {
             { "ErrorEquals": ["States.ALL"], "ResultPath": "$.caught", "Next": "Undo" }],
         "ItemsPath": "$.items",
         "ItemProcessor": { "StartAt": "Look", "States": {
-            "Look": { "Type": "Choice", "Choices": [{ "Variable": "$", "NumericGreaterThan": 3, "Next": "Skip" }], "Default": "All" },
+            "Look": { "Type": "Choice", "Choices": [{ "Variable": "$", "NumericGreaterThan": 3, "Next": "Skip" }],
+                "Assign": { "item.$": "$", "of": { "a": ["map"] } }, "Default": "All" },
             "Skip": { "Type": "Succeed" },
             "All": { "Type": "Parallel", "End": true,
                 "Retry": [{ "ErrorEquals": ["Branch"], "IntervalSeconds": 7, "BackoffRate": 1.5 }],
