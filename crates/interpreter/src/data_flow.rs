@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use skald_asl::data_flow::{DataFlow, DataPath, ExpressionFlow, Number, PathFlow, ResultPath, Text};
 use skald_asl::template::{Field, Template};
 use skald_query::budget::Exhausted;
-use skald_query::intrinsic::{Call, CallError, Surroundings};
-use skald_query::jsonata::{Bindings, Expression, Session};
+use skald_query::intrinsic::{Call, Surroundings};
+use skald_query::jsonata::{self, Bindings, Expression, Session};
 use skald_query::jsonpath::{EvalError, Path, Root};
 use skald_query::{Budget, Payload};
 
@@ -209,7 +209,7 @@ impl<'s> Scope<'s> {
                 Ok(Value::Object(object))
             }
             Template::Path(path) => self.field("", path, document),
-            Template::Call(call) => self.call(call, "", document),
+            Template::Call(call) => self.call(call, document),
             // A template of JSONata is not filled from a document.
             Template::Expression(expression) => Ok(Value::from(expression.text())),
         }
@@ -219,7 +219,7 @@ impl<'s> Scope<'s> {
         let Field { key, value } = field;
         match value {
             Template::Path(path) => self.field(&format!("{key}.$"), path, document),
-            Template::Call(call) => self.call(call, &format!("{key}.$"), document),
+            Template::Call(call) => self.call(call, document),
             Template::Literal(_) | Template::Object(_) | Template::Array(_) | Template::Expression(_) => self.fill(value, document),
         }
     }
@@ -244,14 +244,11 @@ impl<'s> Scope<'s> {
     }
 
     /// The value of one field that is an intrinsic function call.
-    fn call(&self, call: &Call, field: &str, document: &Payload) -> Result<Value, Failure> {
+    fn call(&self, call: &Call, document: &Payload) -> Result<Value, Failure> {
         let mut budget = Budget::of_steps(EXPRESSION_STEPS_MAX);
         let value = call.evaluate(&mut CallSurroundings { scope: self, document, budget: &mut budget });
         self.charge(EXPRESSION_STEPS_MAX - budget.steps_left());
-        value.map_err(|error| match error {
-            CallError::Path { path, error } => self.missing_field(field, &path, error, document),
-            CallError::Failed { message } => self.runtime(&message),
-        })
+        value.map_err(|error| self.runtime(&error.cause(call, document.text())))
     }
 
     /// Puts `result` into the raw input as `ResultPath` says.
@@ -293,7 +290,7 @@ impl<'s> Scope<'s> {
         let (value, written) = match text {
             Text::Literal(text) => return Ok(text.clone()),
             Text::Path(path) => (self.field(&path_field, path, document)?, path.text()),
-            Text::Call(call) => (self.call(call, &path_field, document)?, call.text()),
+            Text::Call(call) => (self.call(call, document)?, call.text()),
             Text::Expression(expression) => {
                 return match self.expressions(States::of_input(document)).evaluate(expression, field)? {
                     Value::String(text) => Ok(text),
@@ -387,6 +384,9 @@ impl Expressions<'_, '_> {
         let value = session.evaluate(expression, &mut budget);
         scope.charge(JSONATA_STEPS_MAX - budget.steps_left());
         value.map_err(|error| {
+            if error == jsonata::EvalError::ResultTooLarge {
+                return Failure::data_limit(scope.state);
+            }
             let text = expression.text().trim();
             scope.query_error(Some(location), &format!("The JSONata expression '{text}' specified for the field '{location}' {error}"))
         })
