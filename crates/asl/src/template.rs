@@ -53,6 +53,25 @@ impl Template {
     }
 }
 
+/// The order of a JSONPath template's members in its value: plain ones as written, then evaluated ones as a Java `HashMap`
+/// of their names iterates.
+///
+/// SOURCE: recorded: some 40 templates with two evaluated members or more, without exception.
+fn order_as_evaluated(fields: &mut [Field]) {
+    let is_evaluated = |field: &Field| matches!(field.value, Template::Path(_) | Template::Call(_));
+    let count = fields.iter().filter(|field| is_evaluated(field)).count();
+    let mut buckets: u32 = 16;
+    while count > buckets as usize / 4 * 3 {
+        buckets *= 2;
+    }
+    let bucket_of = |name: &str| {
+        let hash = name.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+        (hash ^ (hash >> 16)) & (buckets - 1)
+    };
+    // Stable: plain members, and those of one bucket, stay as they are.
+    fields.sort_by_key(|field| is_evaluated(field).then(|| bucket_of(&field.key)));
+}
+
 struct Compiler<'r> {
     language: Language,
     reader: &'r mut Reader,
@@ -63,10 +82,16 @@ impl Compiler<'_> {
     fn compile(&mut self, value: &Value, location: &str) -> Template {
         match value {
             Value::Object(members) => {
-                let fields: Vec<Field> =
+                let mut fields: Vec<Field> =
                     members.iter().filter_map(|(key, value)| self.compile_field(members, key, value, location)).collect();
                 let is_literal = fields.iter().all(|field| matches!(field.value, Template::Literal(_)));
-                if is_literal { Template::Literal(value.clone()) } else { Template::Object(fields) }
+                if is_literal {
+                    return Template::Literal(value.clone());
+                }
+                if self.language == Language::JsonPath {
+                    order_as_evaluated(&mut fields);
+                }
+                Template::Object(fields)
             }
             Value::Array(items) => {
                 let located = items.iter().enumerate();

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use conformance::verdict::{self, Judged};
 use conformance::recorded;
+use conformance::verdict::{self, Judged};
 
 const USAGE: &str = "usage: conformance recorded FOLDER [--only PART_OF_ID] [--json FILE]";
 

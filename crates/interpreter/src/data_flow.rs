@@ -271,8 +271,9 @@ impl<'s> Scope<'s> {
             Number::Literal(value) => Ok(*value),
             Number::Path(path) => {
                 let value = self.find(path, document).map_err(|error| self.invalid_path(path, error))?;
-                value.as_u64().ok_or_else(|| {
-                    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                // SOURCE: recorded: the text `"1"` is a number here, too.
+                let shown = shown(&value);
+                shown.parse().map_err(|_| {
                     let text = path.text();
                     self.runtime(&format!("The {field}Path field refers to value \"{shown}\" which is not a valid integer: {text}"))
                 })
@@ -420,6 +421,11 @@ pub(crate) fn whole(value: &Value) -> Option<u64> {
         let number = value.as_f64()?;
         (number.fract() == 0.0 && (0.0..1e15).contains(&number)).then_some(number as u64)
     })
+}
+
+/// A text as it is, anything else as JSON.
+pub(crate) fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The types as AWS names them.

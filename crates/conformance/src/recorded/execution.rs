@@ -101,8 +101,7 @@ async fn create_others(case: &Value, client: &mut Client) -> Result<()> {
 }
 
 async fn create(case: &Value, client: &mut Client) -> Result<String> {
-    let mut request =
-        json!({ "name": case["state_machine_name"], "definition": definition_text(case), "roleArn": case["role_arn"], "type": case["type"] });
+    let mut request = json!({ "name": case["state_machine_name"], "definition": definition_text(case), "roleArn": case["role_arn"], "type": case["type"] });
     if let Some(logging) = case.get("logging") {
         request["loggingConfiguration"] = logging.clone();
     }

@@ -62,7 +62,10 @@ struct Worker {
 #[derive(Debug, Clone)]
 enum Answer {
     Succeeds(Payload),
-    Fails { error: Option<String>, cause: Option<String> },
+    Fails {
+        error: Option<String>,
+        cause: Option<String>,
+    },
     /// The clock ends the task.
     Never,
 }
@@ -148,9 +151,9 @@ impl Answer {
     /// The answer that an event was caused by.
     fn of_event(event: &Value) -> Option<Result<Self>> {
         let kind = text_of(&event["type"]);
-        let is_end = ["Task", "LambdaFunction", "Activity"].iter().any(|of| {
-            kind.strip_prefix(of).is_some_and(|end| matches!(end, "Succeeded" | "Failed" | "TimedOut"))
-        });
+        let is_end = ["Task", "LambdaFunction", "Activity"]
+            .iter()
+            .any(|of| kind.strip_prefix(of).is_some_and(|end| matches!(end, "Succeeded" | "Failed" | "TimedOut")));
         let details = event.as_object()?.iter().find(|(name, _)| name.ends_with("EventDetails")).map(|(_, details)| details.clone());
         is_end.then(|| {
             let mut result = details.unwrap_or_else(|| json!({}));

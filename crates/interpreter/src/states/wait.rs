@@ -8,7 +8,7 @@ use skald_asl::definition::StateKind;
 use skald_asl::states::{Until, Wait};
 use skald_query::Payload;
 
-use crate::data_flow::{States, whole};
+use crate::data_flow::{States, shown, whole};
 use crate::decide::{Halt, Slice};
 use crate::event::{FrameId, StateType};
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ fn until(scope: &Scope<'_>, wait: &Wait, raw: &Payload, now: Timestamp) -> Resul
         }
         Until::TimestampPath(path) => {
             let value = scope.find(path, &input).map_err(|error| scope.invalid_path(path, error))?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = shown(&value);
             Timestamp::parse_rfc3339(&text).ok_or_else(|| {
                 scope.runtime(&format!(
                     "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {text}",
@@ -64,7 +64,7 @@ fn until(scope: &Scope<'_>, wait: &Wait, raw: &Payload, now: Timestamp) -> Resul
         }
         Until::TimestampExpression(expression) => {
             let value = scope.expressions(States::of_input(&input)).evaluate(expression, "Timestamp")?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = shown(&value);
             // SOURCE: recorded, `scenarios.json`.
             let reason = "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string";
             Timestamp::parse_rfc3339(&text).ok_or_else(|| scope.query_error(Some("Timestamp"), &format!("{reason}: {text}")))?
@@ -78,12 +78,10 @@ fn until(scope: &Scope<'_>, wait: &Wait, raw: &Payload, now: Timestamp) -> Resul
 
 /// SOURCE: the three texts are recorded, `base.json`.
 fn whole_seconds(scope: &Scope<'_>, path: &str, value: &Value) -> Result<u64, Failure> {
-    match value.as_i64() {
-        Some(seconds) => u64::try_from(seconds)
+    let shown = shown(value);
+    match shown.parse::<i64>() {
+        Ok(seconds) => u64::try_from(seconds)
             .map_err(|_| scope.runtime(&format!("The SecondsPath parameter references a negative value: {path} == {seconds}"))),
-        None => {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            Err(scope.runtime(&format!("The SecondsPath parameter cannot be parsed as a long value: {path} == {shown}")))
-        }
+        Err(_) => Err(scope.runtime(&format!("The SecondsPath parameter cannot be parsed as a long value: {path} == {shown}"))),
     }
 }
