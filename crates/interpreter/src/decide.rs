@@ -127,6 +127,7 @@ impl Slice<'_, '_, '_> {
             Command::CallAnswered { scheduled, answer } => {
                 self.react(scheduled, |slice, frame| states::task::call_answered(slice, frame, answer))
             }
+            Command::JobEnded { scheduled, answer } => self.react(scheduled, |slice, frame| states::task::job_ended(slice, frame, answer)),
             Command::TokenAnswered { scheduled, nonce, answer } => {
                 self.react(scheduled, |slice, frame| states::task::token_answered(slice, frame, nonce, answer))
             }

@@ -220,6 +220,15 @@ impl Execution {
                         nonce: task.plan.nonce,
                         started: task.phase == Phase::Started,
                     }),
+                    (Target::Service { resource, completion: Completion::Job }, Phase::Submitted { output }) => {
+                        effects.push(Effect::Follow {
+                            scheduled: task.scheduled,
+                            state: Arc::clone(&visit.state),
+                            resource: service_resource(resource),
+                            submitted: output.clone(),
+                            credentials_role_arn: task.credentials_role_arn.clone(),
+                        });
+                    }
                     (_, Phase::Submitted { .. } | Phase::Delivered) => {}
                 }
             }

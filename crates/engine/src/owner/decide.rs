@@ -272,7 +272,8 @@ impl Work {
     /// Bytes that a decision may have to look into.
     fn weight(&self) -> usize {
         let of_items = self.items.iter().map(|item| match item {
-            Item::Command(Command::CallAnswered { answer, .. }) | Item::Question(Question::Token { answer, .. }, _) => match answer {
+            Item::Command(Command::CallAnswered { answer, .. } | Command::JobEnded { answer, .. })
+            | Item::Question(Question::Token { answer, .. }, _) => match answer {
                 skald_interpreter::TaskAnswer::Succeeded { output } => output.byte_count(),
                 skald_interpreter::TaskAnswer::Failed { .. } => 0,
             },
@@ -370,7 +371,7 @@ impl Decision<'_> {
                 let token = Token { entity: self.entity, scheduled, nonce };
                 Some((self.shared.tokens.mint(token), input))
             }
-            Effect::Offer { .. } | Effect::Call { .. } | Effect::Cancel { .. } => None,
+            Effect::Offer { .. } | Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
         })
     }
 }
@@ -459,7 +460,7 @@ pub(super) fn standing_offers(execution: &Execution, entity: EntityId) -> Vec<(E
                 let key = keys::activity_task(&activity_arn, scheduled_at, entity, scheduled);
                 Some((scheduled, (activity_arn, key)))
             }
-            Effect::Call { .. } | Effect::Cancel { .. } => None,
+            Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
         })
         .collect()
 }

@@ -111,6 +111,15 @@ pub(crate) fn call_answered(slice: &mut Slice<'_, '_, '_>, frame: FrameId, answe
     }
 }
 
+/// The job came to its end.
+pub(crate) fn job_ended(slice: &mut Slice<'_, '_, '_>, frame: FrameId, answer: TaskAnswer) -> Result<(), Halt> {
+    let Some(task) = running(slice, frame) else { return Ok(()) };
+    match (&task.target, &task.phase) {
+        (Target::Service { completion: Completion::Job, .. }, Phase::Submitted { .. }) => finish(slice, frame, &task, answer),
+        (Target::Lambda { .. } | Target::Service { .. } | Target::Activity { .. }, _) => Ok(()),
+    }
+}
+
 /// `SendTaskSuccess` or `SendTaskFailure`.
 pub(crate) fn token_answered(slice: &mut Slice<'_, '_, '_>, frame: FrameId, nonce: u64, answer: TaskAnswer) -> Result<(), Halt> {
     match running(slice, frame) {

@@ -137,6 +137,7 @@ impl Walk {
                     Command::ActivityStarted { scheduled: *scheduled, worker_name: Some("worker".to_owned()) }
                 }
                 Effect::Offer { scheduled, started: true, .. } => Command::Delivered { scheduled: *scheduled },
+                Effect::Follow { scheduled, .. } => Command::JobEnded { scheduled: *scheduled, answer: self.answer() },
                 Effect::Cancel { scheduled, .. } => Command::Settled { scheduled: *scheduled },
             },
             1 if !running.is_empty() => {
