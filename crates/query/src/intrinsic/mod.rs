@@ -38,6 +38,10 @@ impl Call {
         &self.text
     }
 
+    pub fn name(&self) -> &'static str {
+        ""
+    }
+
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.paths.iter()
     }

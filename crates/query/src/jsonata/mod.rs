@@ -52,6 +52,10 @@ impl Expression {
         &self.text
     }
 
+    pub fn states_members(&self) -> impl Iterator<Item = &String> {
+        self.variables.iter()
+    }
+
     pub fn variables(&self) -> &BTreeSet<String> {
         &self.variables
     }
