@@ -1,9 +1,20 @@
 //! JSON text that passes through a workflow: shared, immutable, byte for byte, parsed only when something looks inside.
+//!
+//! What a tree keeps of the text, and how it is printed again:
+//! * Numbers keep their text, whatever their size ([`crate::number`] compares them).
+//! * Of members with the same name the last one counts, at the place of the first. SOURCE: Jackson.
+//! * An escaped half of a surrogate pair becomes U+FFFD. Jackson keeps it and the JVM writes it as `?`; neither is text.
+//! * Control characters are escaped with upper-case digits, `/` and what is not ASCII not at all. SOURCE: Jackson.
+
+mod tree;
+mod print;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
+
+pub use print::{Weight, print, weigh};
 
 /// How deeply a document may nest. SOURCE: Jackson's `StreamReadConstraints`, which AWS's parser shares, allow 1,000.
 pub const PAYLOAD_DEPTH_MAX: usize = 1_000;
@@ -52,7 +63,7 @@ impl Payload {
 
     /// Prints `value` without spaces, as AWS prints what it computes.
     pub fn from_value(value: Value) -> Self {
-        let text = value.to_string();
+        let text = print(&value);
         let tree = OnceLock::new();
         let _ = tree.set(value);
         Self { shared: Arc::new(Shared { text: text.into(), tree }) }
@@ -75,8 +86,7 @@ impl Payload {
 
     /// The parsed tree.
     pub fn value(&self) -> &Value {
-        // Only a number that no f64 can hold (`1e999`) passes the grammar and not the parser.
-        self.shared.tree.get_or_init(|| tree(&self.shared.text).unwrap_or(Value::Null))
+        self.shared.tree.get_or_init(|| tree::read(&self.shared.text))
     }
 
     /// Whether it nests deeper than [`PAYLOAD_DEPTH_MAX`], as only what was computed can.
@@ -103,13 +113,6 @@ impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
-}
-
-/// Builds the tree without the parser's own limit of 128 levels: [`PAYLOAD_DEPTH_MAX`] was checked when the text came in.
-fn tree(text: &str) -> Result<Value, serde_json::Error> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    parser.disable_recursion_limit();
-    serde::Deserialize::deserialize(&mut parser)
 }
 
 /// The parser's words without its own "at line …", which the caller words as it needs.
