@@ -11,6 +11,7 @@ pub mod payload;
 pub mod number;
 pub mod budget;
 pub mod jsonpath;
+pub mod intrinsic;
 pub mod jsonata;
 
 pub use budget::Budget;

@@ -254,7 +254,7 @@ impl Reader {
 
     /// SOURCE: the words for `errorOutput` are AWS's, reported by users of Terraform; so are those for unknown members.
     fn check_states_members(&mut self, expression: &Expression, sees: Sees, location: &Location<'_>) {
-        for member in expression.states_members() {
+        for member in &expression.states_members().names {
             let exists = match member.as_str() {
                 "input" | "context" => true,
                 "result" => sees == Sees::Result,

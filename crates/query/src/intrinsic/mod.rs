@@ -170,7 +170,7 @@ impl CallError {
             Self::Path { path: _, error: EvalError::NotFound { reason } } if reason.starts_with("Filter: ") => reason.clone(),
             Self::Path { path, error: EvalError::NotFound { reason: _ } } => {
                 let field = match path.root() {
-                    Root::Input => path.text(),
+                    Root::Input | Root::Variable(_) => path.text(),
                     Root::Context => &path.text()[1..],
                 };
                 format!("The JsonPath argument for the field '{field}' could not be found in the input '{input}'")

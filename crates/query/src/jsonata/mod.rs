@@ -84,6 +84,13 @@ impl Expression {
     }
 }
 
+/// Equal texts parse alike.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 /// A message without the code in front of it: AWS's diagnostics leave it out (`S0207: Unexpected end of expression`).
 fn without_code(message: String) -> String {
     match split_code(&message) {
