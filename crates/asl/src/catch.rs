@@ -4,7 +4,7 @@ use crate::data_flow::{ResultPath, read_assign};
 use crate::definition::StateId;
 use crate::parse::block::Targets;
 use crate::parse::fields::Fields;
-use crate::parse::reader::{Language, Reader};
+use crate::parse::reader::{Language, Reader, Sees};
 use crate::retry::read_error_equals;
 use crate::template::{Field, Template};
 
@@ -30,7 +30,8 @@ impl Catcher {
         let Some(items) = state.list(reader, "Catch") else { return Vec::new() };
         let catchers = state.objects(reader, "Catch", items);
         let count = catchers.len();
-        catchers.iter().zip(1..).filter_map(|(catcher, place)| Self::read(catcher, place == count, targets, reader)).collect()
+        let catchers = catchers.into_iter().map(|catcher| catcher.seeing(Sees::ErrorOutput));
+        catchers.zip(1..).filter_map(|(catcher, place)| Self::read(&catcher, place == count, targets, reader)).collect()
     }
 
     fn read(fields: &Fields<'_>, is_last: bool, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {

@@ -9,6 +9,7 @@ use skald_query::jsonpath::{Path, ReferencePath};
 
 use crate::parse::fields::Fields;
 use crate::parse::reader::{Language, Reader};
+use crate::parse::scope;
 use crate::template::{Field, Template};
 
 /// The fields that reshape a state's data, in the language the state speaks. What a state type lacks is absent.
@@ -167,47 +168,80 @@ impl Number {
         if let Some(expression) = state.expression(reader, field) {
             return expression.map(Self::Expression);
         }
-        let path_field = format!("{field}Path");
-        state.check_exclusive(reader, &[field, &path_field]);
         let literal = state.integer(reader, field, range).map(Self::Literal);
-        let path = state.reference(reader, &path_field).map(Self::Path);
-        literal.or(path)
+        literal.or(read_path_form(state, field, reader).map(Self::Path))
     }
 }
 
 impl Text {
     /// `field`, or the path or intrinsic function in `fieldPath`, or an expression in `field`.
     pub(crate) fn read(state: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<Self> {
-        if state.language == Language::Jsonata {
-            let text = state.text(reader, field)?;
-            return match state.expression(reader, field) {
+        let text = state.text(reader, field);
+        match (state.language, text) {
+            (Language::Jsonata, _) => match state.expression(reader, field) {
                 Some(expression) => expression.map(Self::Expression),
-                None => Some(Self::Literal(text.to_owned())),
-            };
+                None => text.map(|text| Self::Literal(text.to_owned())),
+            },
+            (Language::JsonPath, text) => {
+                let path_field = format!("{field}Path");
+                state.check_exclusive(reader, &[field, &path_field]);
+                if let Some(text) = text {
+                    reader.warn_of_path(text, &state.at(field));
+                }
+                text.map(|text| Self::Literal(text.to_owned())).or(Self::read_path_or_call(state, &path_field, reader))
+            }
         }
-        let path_field = format!("{field}Path");
-        state.check_exclusive(reader, &[field, &path_field]);
-        let literal = state.text(reader, field);
-        if let Some(text) = literal {
-            reader.warn_of_path(text, &state.at(field));
+    }
+
+    fn read_path_or_call(state: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<Self> {
+        let location = state.at(field);
+        let text = state.text(reader, field)?;
+        if !text.starts_with("States.") {
+            return state.reference(reader, field).map(Self::Path);
         }
-        let path = match state.get(&path_field).and_then(Value::as_str).map(Call::parse) {
-            Some(Ok(call)) => Some(Self::Call(call)),
-            Some(Err(_)) | None => state.reference(reader, &path_field).map(Self::Path),
-        };
-        literal.map(|text| Self::Literal(text.to_owned())).or(path)
+        match reader.call(text, &location) {
+            Ok(call) if TEXT_FUNCTIONS.contains(&call.name()) => Some(Self::Call(call)),
+            Ok(_) | Err(_) => {
+                reader.schema("Value must be a valid JSONPath or a valid intrinsic function call", &location);
+                None
+            }
+        }
+    }
+}
+
+/// The functions that make the text of `ErrorPath` and `CausePath`. SOURCE: asl.md §4, Fail.
+const TEXT_FUNCTIONS: &[&str] = &[
+    "States.Format",
+    "States.JsonToString",
+    "States.ArrayGetItem",
+    "States.Base64Encode",
+    "States.Base64Decode",
+    "States.Hash",
+    "States.UUID",
+];
+
+/// The path in `fieldPath`, which excludes `field`.
+pub(crate) fn read_path_form(state: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<Path> {
+    let path_field = format!("{field}Path");
+    state.check_exclusive(reader, &[field, &path_field]);
+    match state.language {
+        Language::JsonPath => state.reference(reader, &path_field),
+        Language::Jsonata => None,
     }
 }
 
 /// `Assign`: the variables a state sets when it is left, none when absent.
 pub(crate) fn read_assign(fields: &Fields<'_>, reader: &mut Reader) -> Vec<Field> {
-    match Template::read(fields, "Assign", reader) {
-        Some(Template::Object(assigned)) => assigned,
-        Some(Template::Literal(Value::Object(members))) => {
-            members.into_iter().map(|(key, value)| Field { key, value: Template::Literal(value) }).collect()
-        }
-        Some(Template::Literal(_) | Template::Array(_) | Template::Path(_) | Template::Call(_) | Template::Expression(_)) | None => {
-            Vec::new()
+    let field = "Assign";
+    if let Some(Value::Object(members)) = fields.get(field) {
+        let location = fields.at(field);
+        for key in members.keys() {
+            let name = match fields.language {
+                Language::JsonPath => key.strip_suffix(".$").unwrap_or(key),
+                Language::Jsonata => key,
+            };
+            scope::check_assigned(name, &location.clone().field(key), reader);
         }
     }
+    Template::read_members(fields, field, reader).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! A definition: all states of all nested blocks in one table, so that a state's name leads to it wherever it lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::states::{Choice, Fail, Map, Parallel, Pass, Succeed, Task, Wait};
@@ -13,6 +13,8 @@ pub struct Definition {
     pub timeout_seconds: Option<u64>,
     states: Vec<State>,
     by_name: BTreeMap<Arc<str>, StateId>,
+    /// In the order of `states`.
+    references: Vec<BTreeSet<String>>,
 }
 
 /// Where a state lies in its definition's table.
@@ -53,9 +55,14 @@ pub struct Block {
 
 impl Definition {
     /// Puts the table together; the parser has checked names and transitions.
-    pub(crate) fn new(start_at: StateId, timeout_seconds: Option<u64>, states: Vec<State>) -> Self {
+    pub(crate) fn new(
+        start_at: StateId,
+        timeout_seconds: Option<u64>,
+        states: Vec<State>,
+        references: Vec<BTreeSet<String>>,
+    ) -> Self {
         let by_name = states.iter().zip(0..).map(|(state, id)| (Arc::clone(&state.name), StateId(id))).collect();
-        Self { start_at, timeout_seconds, states, by_name }
+        Self { start_at, timeout_seconds, states, by_name, references }
     }
 
     /// The state with this id.
@@ -71,5 +78,12 @@ impl Definition {
     /// Every state: block by block, an outer block before those nested in it, each in the order of the document.
     pub fn states(&self) -> &[State] {
         &self.states
+    }
+
+    /// The variables that states refer to, as `DescribeStateMachine` shows them: by the state's name, both in order;
+    /// states that refer to none are left out.
+    pub fn variable_references(&self) -> BTreeMap<&str, Vec<&str>> {
+        let referring = self.states.iter().zip(&self.references).filter(|(_, names)| !names.is_empty());
+        referring.map(|(state, names)| (&*state.name, names.iter().map(String::as_str).collect())).collect()
     }
 }

@@ -36,13 +36,12 @@ pub enum Code {
     UnsupportedJsonataExpression,
     ReservedVariableName,
     InvalidVariableName,
+    DuplicateVariableName,
     DuplicateLabelName,
     InvalidLabelName,
     NoDollar,
     NoPath,
     PassResultIsStatic,
-    /// Ours: valid on AWS and not built here yet. The message names the feature.
-    NotSupportedYet,
     /// Ours, a warning: a function ARN whose region or account is a placeholder.
     PlaceholderArn,
 }
@@ -62,12 +61,12 @@ impl Code {
             Self::UnsupportedJsonataExpression => "UNSUPPORTED_JSONATA_EXPRESSION",
             Self::ReservedVariableName => "RESERVED_VARIABLE_NAME",
             Self::InvalidVariableName => "INVALID_VARIABLE_NAME",
+            Self::DuplicateVariableName => "DUPLICATE_VARIABLE_NAME",
             Self::DuplicateLabelName => "DUPLICATE_LABEL_NAME",
             Self::InvalidLabelName => "INVALID_LABEL_NAME",
             Self::NoDollar => "NO_DOLLAR",
             Self::NoPath => "NO_PATH",
             Self::PassResultIsStatic => "PASS_RESULT_IS_STATIC",
-            Self::NotSupportedYet => "NOT_SUPPORTED_YET",
             Self::PlaceholderArn => "PLACEHOLDER_ARN",
         }
     }

@@ -3,8 +3,10 @@
 //! The pieces are read beside their types (`states/*.rs`, `retry.rs`, `template.rs`, …) through [`fields::Fields`], which
 //! reports what is wrong as it goes; [`block`] puts states and transitions together.
 
+pub(crate) mod location;
 pub(crate) mod reader;
 pub(crate) mod fields;
+pub(crate) mod scope;
 pub(crate) mod block;
 mod syntax;
 
@@ -13,8 +15,9 @@ use skald_query::payload::{Payload, SyntaxError};
 
 use crate::definition::Definition;
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use block::Runs;
 use fields::Fields;
-use reader::{Language, Reader};
+use reader::Reader;
 
 /// What the definition is checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,17 +45,15 @@ const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
 /// Reads a definition.
 ///
 /// # Errors
-/// Every error in it, in AWS's codes and words. What AWS takes and Skald has not built yet is named
-/// ([`Code::NotSupportedYet`]) only when AWS would take the whole definition.
+/// Every error in it, in AWS's codes and words.
 pub fn parse(text: &str, options: &Options) -> Result<Parsed, Vec<Diagnostic>> {
-    let (definition, findings) = read(text, options);
-    let (mut errors, warnings) = split(findings);
+    let Findings { definition, mut errors, warnings } = read(text, options);
     match definition {
         Some(definition) if errors.is_empty() => Ok(Parsed { definition, warnings }),
         Some(_) => Err(errors),
         None => {
             if errors.is_empty() {
-                errors.push(error(Code::SchemaValidationFailed, "Definition must be a valid JSON object", None));
+                errors.push(error(Code::SchemaValidationFailed, NO_OBJECT, None));
             }
             Err(errors)
         }
@@ -61,18 +62,34 @@ pub fn parse(text: &str, options: &Options) -> Result<Parsed, Vec<Diagnostic>> {
 
 /// Everything there is to say about a definition: all errors, then all warnings.
 pub fn diagnose(text: &str, options: &Options) -> Vec<Diagnostic> {
-    let (mut errors, warnings) = split(read(text, options).1);
+    let Findings { mut errors, warnings, .. } = read(text, options);
     errors.extend(warnings);
     errors
 }
 
-fn read(text: &str, options: &Options) -> (Option<Definition>, Vec<Diagnostic>) {
+const NO_OBJECT: &str = "Definition must be a valid JSON object";
+
+/// What one reading found.
+struct Findings {
+    definition: Option<Definition>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Findings {
+    /// Nothing else can be said of the text.
+    fn only(finding: Diagnostic) -> Self {
+        Self { definition: None, errors: vec![finding], warnings: Vec::new() }
+    }
+}
+
+fn read(text: &str, options: &Options) -> Findings {
     let document = match document(text) {
         Ok(document) => document,
-        Err(finding) => return (None, vec![finding]),
+        Err(finding) => return Findings::only(finding),
     };
     let Value::Object(members) = document.value() else {
-        return (None, vec![error(Code::SchemaValidationFailed, "Definition must be a valid JSON object", None)]);
+        return Findings::only(error(Code::SchemaValidationFailed, NO_OBJECT, None));
     };
     let mut reader = Reader::new(options.machine_type);
     let root = Fields::root(members);
@@ -81,15 +98,18 @@ fn read(text: &str, options: &Options) -> (Option<Definition>, Vec<Diagnostic>) 
     root.text(&mut reader, "Comment");
     root.one_of(&mut reader, "Version", &["1.0"]);
     let timeout_seconds = root.integer(&mut reader, "TimeoutSeconds", 0..=TIMEOUT_SECONDS_MAX);
-    let start_at = block::read(&root, &mut reader).map(|block| block.start_at);
-    let (states, findings) = reader.finish();
-    let definition = start_at.zip(states).map(|(start_at, states)| Definition::new(start_at, timeout_seconds, states));
-    (definition, findings)
+    let start_at = block::read(&root, Runs::Within, &mut reader).map(|block| block.start_at);
+    let outcome = reader.finish();
+    let states = outcome.states.map(|states| (states, outcome.references));
+    let definition = start_at.zip(states).map(|(start_at, (states, references))| {
+        Definition::new(start_at, timeout_seconds, states, references)
+    });
+    Findings { definition, errors: outcome.errors, warnings: outcome.warnings }
 }
 
 fn document(text: &str) -> Result<Payload, Diagnostic> {
     if text.trim().is_empty() {
-        return Err(error(Code::SchemaValidationFailed, "Definition must be a valid JSON object", None));
+        return Err(error(Code::SchemaValidationFailed, NO_OBJECT, None));
     }
     Payload::parse(text).map_err(|syntax| match syntax {
         SyntaxError::NotJson { message, line, column } => {
@@ -100,24 +120,6 @@ fn document(text: &str) -> Result<Payload, Diagnostic> {
     })
 }
 
-/// Errors and warnings apart, each in the order found. While AWS itself refuses the definition, what is missing here is
-/// left out: the answer is AWS's.
-fn split(findings: Vec<Diagnostic>) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
-    let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
-    let aws_refuses = findings.iter().any(|finding| is_error(finding) && finding.code != Code::NotSupportedYet);
-    findings.into_iter().filter(|finding| !(aws_refuses && finding.code == Code::NotSupportedYet)).partition(is_error)
-}
-
 fn error(code: Code, message: impl Into<String>, location: Option<String>) -> Diagnostic {
     Diagnostic { severity: Severity::Error, code, message: message.into(), location }
-}
-
-impl Language {
-    /// As `QueryLanguage` spells it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::JsonPath => "JSONPath",
-            Self::Jsonata => "JSONata",
-        }
-    }
 }

@@ -4,11 +4,12 @@ mod catalogue;
 
 use crate::diagnostic::Code;
 use crate::parse::MachineType;
+use crate::parse::location::Location;
 use crate::parse::reader::Reader;
 use crate::states::{Pattern, Resource};
 
 /// Reads the ARN at `location`.
-pub(crate) fn read(arn: &str, location: &str, reader: &mut Reader) -> Option<Resource> {
+pub(crate) fn read(arn: &str, location: &Location<'_>, reader: &mut Reader) -> Option<Resource> {
     let Some((partition, rest)) = arn.strip_prefix("arn:").and_then(|rest| rest.split_once(':')) else {
         reader.schema("Value is not a valid resource ARN", location);
         return None;
@@ -54,7 +55,7 @@ pub(crate) fn required_arguments(service: &str, action: &str) -> &'static [&'sta
     catalogue::required_arguments(service, action)
 }
 
-fn read_service(arn: &str, service: &str, text: &str, location: &str, reader: &mut Reader) -> Option<Resource> {
+fn read_service(arn: &str, service: &str, text: &str, location: &Location<'_>, reader: &mut Reader) -> Option<Resource> {
     let (action, suffix) = match text.find('.') {
         Some(dot) => text.split_at(dot),
         None => (text, ""),

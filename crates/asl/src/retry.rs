@@ -63,7 +63,7 @@ pub(crate) fn read_error_equals(fields: &Fields<'_>, is_last: bool, reader: &mut
     for (index, item) in items.iter().enumerate() {
         match item.as_str() {
             Some(name) => names.push(name.to_owned()),
-            None => reader.schema("Expected value of type String", &format!("{}[{index}]", fields.at("ErrorEquals"))),
+            None => reader.schema("Expected value of type String", &fields.at("ErrorEquals").item(index)),
         }
     }
     if names.iter().any(|name| name == "States.ALL") && !(items.len() == 1 && is_last) {

@@ -9,7 +9,8 @@ use skald_query::jsonpath::Path;
 
 use crate::diagnostic::Code;
 use crate::parse::fields::Fields;
-use crate::parse::reader::{Language, Reader, looks_like_path};
+use crate::parse::location::Location;
+use crate::parse::reader::{Language, Reader, Sees, looks_like_path};
 
 type Members = serde_json::Map<String, Value>;
 
@@ -40,16 +41,27 @@ impl Template {
     /// What stands in `field`: an object in JSONPath, anything in JSONata.
     pub(crate) fn read(fields: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<Self> {
         let value = fields.get(field)?;
-        let location = fields.at(field);
         match (fields.language, value) {
             (Language::JsonPath, Value::Object(_)) | (Language::Jsonata, _) => {
-                Some(Compiler { language: fields.language, reader }.compile(value, &location))
+                let mut compiler = Compiler { language: fields.language, sees: fields.seen_by(field), reader };
+                Some(compiler.compile_whole(value, &fields.at(field)))
             }
             (Language::JsonPath, _) => {
                 fields.wrong_type(reader, field, "Object");
                 None
             }
         }
+    }
+
+    /// `Assign`, and whatever else must be an object in both languages: its members.
+    pub(crate) fn read_members(fields: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<Vec<Field>> {
+        let Value::Object(members) = fields.get(field)? else {
+            fields.wrong_type(reader, field, "Object");
+            return None;
+        };
+        let mut compiler = Compiler { language: fields.language, sees: fields.seen_by(field), reader };
+        let compiled = compiler.compile_members(members, &fields.at(field));
+        Some(zip_members(members, compiled))
     }
 }
 
@@ -74,60 +86,81 @@ fn order_as_evaluated(fields: &mut [Field]) {
 
 struct Compiler<'r> {
     language: Language,
+    sees: Sees,
     reader: &'r mut Reader,
 }
 
+/// A member as far as it is compiled: its name, and its value unless that is copied as it is.
+type Compiled<'d> = (&'d str, Option<Template>);
+
 impl Compiler<'_> {
-    /// Compiles what lies at `location`. No deeper than a document may nest.
-    fn compile(&mut self, value: &Value, location: &str) -> Template {
+    fn compile_whole(&mut self, value: &Value, location: &Location<'_>) -> Template {
+        self.compile(value, location).unwrap_or_else(|| Template::Literal(value.clone()))
+    }
+
+    /// Compiles what lies at `location`; `None` when there is nothing to evaluate inside, so that it is copied only
+    /// where it ends up. No deeper than a document may nest.
+    fn compile(&mut self, value: &Value, location: &Location<'_>) -> Option<Template> {
         match value {
             Value::Object(members) => {
-                let mut fields: Vec<Field> =
-                    members.iter().filter_map(|(key, value)| self.compile_field(members, key, value, location)).collect();
-                let is_literal = fields.iter().all(|field| matches!(field.value, Template::Literal(_)));
-                if is_literal {
-                    return Template::Literal(value.clone());
-                }
-                if self.language == Language::JsonPath {
-                    order_as_evaluated(&mut fields);
-                }
-                Template::Object(fields)
+                let compiled = self.compile_members(members, location);
+                let is_literal = compiled.iter().all(|(_, value)| value.is_none());
+                (!is_literal).then(|| {
+                    let mut fields = zip_members(members, compiled);
+                    if self.language == Language::JsonPath {
+                        order_as_evaluated(&mut fields);
+                    }
+                    Template::Object(fields)
+                })
             }
             Value::Array(items) => {
                 let located = items.iter().enumerate();
-                let items: Vec<Template> = located.map(|(index, item)| self.compile(item, &format!("{location}[{index}]"))).collect();
-                let is_literal = items.iter().all(|item| matches!(item, Template::Literal(_)));
-                if is_literal { Template::Literal(value.clone()) } else { Template::Array(items) }
+                let compiled: Vec<_> = located.map(|(index, item)| self.compile(item, &location.item(index))).collect();
+                let is_literal = compiled.iter().all(Option::is_none);
+                let whole = |(compiled, item): (Option<Template>, &Value)| compiled.unwrap_or_else(|| Template::Literal(item.clone()));
+                (!is_literal).then(|| Template::Array(compiled.into_iter().zip(items).map(whole).collect()))
             }
-            Value::String(text) if self.language == Language::Jsonata => match self.reader.expression(text, location) {
-                Some(Some(expression)) => Template::Expression(expression),
-                Some(None) | None => Template::Literal(value.clone()),
-            },
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Template::Literal(value.clone()),
+            Value::String(text) if self.language == Language::Jsonata => {
+                self.reader.expression(text, self.sees, location).flatten().map(Template::Expression)
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
         }
     }
 
-    fn compile_field(&mut self, members: &Members, key: &str, value: &Value, location: &str) -> Option<Field> {
+    fn compile_members<'d>(&mut self, members: &'d Members, location: &Location<'_>) -> Vec<Compiled<'d>> {
+        members.iter().map(|(key, value)| self.compile_member(members, key, value, location)).collect()
+    }
+
+    fn compile_member<'d>(&mut self, members: &Members, key: &'d str, value: &Value, location: &Location<'_>) -> Compiled<'d> {
+        let place = location.clone();
+        let place = place.field(key);
         let path_key = key.strip_suffix(".$").filter(|_| self.language == Language::JsonPath);
         let Some(name) = path_key else {
             if self.language == Language::JsonPath && value.as_str().is_some_and(looks_like_path) {
                 let message = "No `.$` on a field that appears to be a JSONPath or Intrinsic Function";
-                self.reader.warn(Code::NoDollar, message, &format!("{location}/{key}"));
+                self.reader.warn(Code::NoDollar, message, &place);
             }
-            let value = self.compile(value, &format!("{location}/{key}"));
-            return Some(Field { key: key.to_owned(), value });
+            return (key, self.compile(value, &place));
         };
         if members.contains_key(name) {
             self.reader.schema(format!("The fields '{name}' and '{key}' have the same name"), location);
         }
-        let evaluated = value.as_str().and_then(|text| match Path::parse(text) {
+        let evaluated = value.as_str().and_then(|text| match self.reader.path(text, &place) {
             Ok(path) => Some(Template::Path(path)),
-            Err(_) => Call::parse(text).ok().map(Template::Call),
+            Err(_) => self.reader.call(text, &place).ok().map(Template::Call),
         });
         if evaluated.is_none() {
             let message = format!("The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call");
             self.reader.schema(message, location);
         }
-        evaluated.map(|value| Field { key: name.to_owned(), value })
+        (name, evaluated)
     }
+}
+
+fn zip_members(members: &Members, compiled: Vec<Compiled<'_>>) -> Vec<Field> {
+    let field = |((key, value), original): (Compiled<'_>, &Value)| Field {
+        key: key.to_owned(),
+        value: value.unwrap_or_else(|| Template::Literal(original.clone())),
+    };
+    compiled.into_iter().zip(members.values()).map(field).collect()
 }

@@ -1,32 +1,42 @@
-//! The rules of a block as a whole: where its transitions lead, that each state is reached, and that it ends.
+//! The rules of a block as a whole: where its transitions lead, that it ends, and that each state is reached.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use skald_query::Value;
 
 use crate::diagnostic::Code;
 use crate::parse::block::raw_states;
 use crate::parse::fields::Fields;
+use crate::parse::location::Location;
 use crate::parse::reader::Reader;
 
 /// A transition as it stands in the document.
 struct Edge<'d> {
     target: &'d str,
-    location: String,
+    location: Location<'d>,
 }
 
 /// Checks one block. The blocks nested in its states are checked on their own: no transition crosses.
-pub(crate) fn check(start_at: Option<(&str, String)>, states: &Fields<'_>, reader: &mut Reader) {
+///
+/// SOURCE: measured on AWS by floci: the order; that only the outermost block must end; that states count as not
+/// reached when `StartAt` leads nowhere, and are not spoken of when the machine has no end.
+pub(crate) fn check(start_at: Option<(&str, Location<'_>)>, states: &Fields<'_>, reader: &mut Reader) {
     let names: BTreeSet<&str> = states.names().collect();
-    let has_end = a_state_ends_the_block(states);
-    if !has_end {
-        reader.error(Code::MissingEndState, "Workflow has no terminal state", None);
-    }
-    let edges: Vec<(&str, Vec<Edge<'_>>)> = raw_states(states).map(|(name, state)| (name, edges(state, &states.at(name)))).collect();
+    let edges: Vec<(&str, Vec<Edge<'_>>)> =
+        raw_states(states).map(|(name, state)| (name, edges(state, &states.location().field(name)))).collect();
     let start = start_at.map(|(target, location)| Edge { target, location });
     every_target_is_in_the_block(start.iter().chain(edges.iter().flat_map(|(_, edges)| edges)), &names, reader);
-    if let Some(start) = start.filter(|start| has_end && names.contains(start.target)) {
+    if reader.is_outermost_block() && !a_state_ends_the_block(states) {
+        reader.error(Code::MissingEndState, "Workflow has no terminal state", None);
+    } else if let Some(start) = start {
         every_state_is_reached(start.target, &edges, states, reader);
+    }
+}
+
+fn every_target_is_in_the_block<'e>(edges: impl Iterator<Item = &'e Edge<'e>>, names: &BTreeSet<&str>, reader: &mut Reader) {
+    for edge in edges.filter(|edge| !names.contains(edge.target)) {
+        // AWS says `Next` whatever field it is; the location tells.
+        reader.error(Code::MissingTransitionTarget, format!("Missing 'Next' target: {}", edge.target), Some(&edge.location));
     }
 }
 
@@ -37,15 +47,8 @@ fn a_state_ends_the_block(states: &Fields<'_>) -> bool {
     })
 }
 
-fn every_target_is_in_the_block<'e>(edges: impl Iterator<Item = &'e Edge<'e>>, names: &BTreeSet<&str>, reader: &mut Reader) {
-    for edge in edges.filter(|edge| !names.contains(edge.target)) {
-        // AWS says `Next` whatever field it is; the location tells.
-        reader.error(Code::MissingTransitionTarget, format!("Missing 'Next' target: {}", edge.target), Some(&edge.location));
-    }
-}
-
 fn every_state_is_reached(start: &str, edges: &[(&str, Vec<Edge<'_>>)], states: &Fields<'_>, reader: &mut Reader) {
-    let by_name: std::collections::BTreeMap<&str, &[Edge<'_>]> = edges.iter().map(|(name, edges)| (*name, edges.as_slice())).collect();
+    let by_name: BTreeMap<&str, &[Edge<'_>]> = edges.iter().map(|(name, edges)| (*name, edges.as_slice())).collect();
     let mut reached = BTreeSet::from([start]);
     let mut pending = vec![start];
     while let Some(name) = pending.pop() {
@@ -61,13 +64,15 @@ fn every_state_is_reached(start: &str, edges: &[(&str, Vec<Edge<'_>>)], states: 
 }
 
 /// `Next`, `Default`, `Choices[].Next` and `Catch[].Next`, where they are text.
-fn edges<'d>(state: &'d Value, location: &str) -> Vec<Edge<'d>> {
-    let single = ["Next", "Default"].into_iter().map(|field| (state.get(field), format!("{location}/{field}")));
+fn edges<'d>(state: &'d Value, location: &Location<'d>) -> Vec<Edge<'d>> {
+    let edge = |holder: &'d Value, field: &'d str, location: &Location<'d>| {
+        Some(Edge { target: holder.get(field)?.as_str()?, location: location.field(field) })
+    };
+    let single = ["Next", "Default"].into_iter().filter_map(|field| edge(state, field, location));
     let listed = ["Choices", "Catch"].into_iter().flat_map(|list| {
         let items = state.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let located = items.iter().enumerate();
-        located.map(move |(index, item)| (item.get("Next"), format!("{location}/{list}[{index}]/Next")))
+        let place = location.field(list);
+        items.iter().enumerate().filter_map(move |(index, item)| edge(item, "Next", &place.item(index)))
     });
-    let edge = |(target, location): (Option<&'d Value>, String)| Some(Edge { target: target?.as_str()?, location });
-    single.chain(listed).filter_map(edge).collect()
+    single.chain(listed).collect()
 }

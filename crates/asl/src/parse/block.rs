@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use skald_query::Value;
 
 use super::fields::Fields;
-use super::reader::Reader;
+use super::location::Location;
+use super::reader::{Reader, Sees};
+use super::scope::Scope;
 use crate::definition::{Block, StateId, StateKind, Transition};
 use crate::diagnostic::Code;
 use crate::states::{Choice, Fail, Map, Parallel, Pass, Succeed, Task, Wait};
@@ -29,8 +31,17 @@ impl Targets<'_> {
     }
 }
 
+/// Where the states of a block run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// In the execution of the state around it, whose variables they see.
+    Within,
+    /// In executions of their own, which see no variable from outside.
+    Apart,
+}
+
 /// Reads the states of a block into the definition's table.
-pub(crate) fn read(fields: &Fields<'_>, reader: &mut Reader) -> Option<Block> {
+pub(crate) fn read(fields: &Fields<'_>, runs: Runs, reader: &mut Reader) -> Option<Block> {
     let missing: Vec<&str> = ["States", "StartAt"].into_iter().filter(|field| !fields.has(field)).collect();
     if !missing.is_empty() {
         reader.schema(format!("These fields are required: [{}]", missing.join(", ")), fields.location());
@@ -41,12 +52,12 @@ pub(crate) fn read(fields: &Fields<'_>, reader: &mut Reader) -> Option<Block> {
         reader.schema("Value cannot be empty", states.location());
         return None;
     }
-    if !reader.enter_block(fields.location()) {
+    if !reader.enter_block(Scope::of(&states, runs == Runs::Apart), fields.location()) {
         return None;
     }
     let targets = read_states(&states, reader);
-    reader.leave_block();
     validate::check(start_at.map(|name| (name, fields.at("StartAt"))), &states, reader);
+    reader.leave_block();
     let start_at = targets.ids.get(start_at?).copied()?;
     Some(Block { start_at })
 }
@@ -57,14 +68,16 @@ fn read_states<'d>(states: &Fields<'d>, reader: &mut Reader) -> Targets<'d> {
     for (name, id) in states.names().zip(first..) {
         check_name(name, &states.at(name), reader);
         let Some(state) = states.object(reader, name) else { continue };
+        reader.enter_state(StateId(id), name);
         if let Some(kind) = read_state(state, &targets, reader) {
             reader.place_state(StateId(id), name, kind);
         }
+        reader.leave_state();
     }
     targets
 }
 
-fn check_name(name: &str, location: &str, reader: &mut Reader) {
+fn check_name(name: &str, location: &Location<'_>, reader: &mut Reader) {
     if name.is_empty() {
         reader.error(Code::InvalidStateName, "State name cannot be empty", Some(location));
     }
@@ -80,18 +93,29 @@ fn check_name(name: &str, location: &str, reader: &mut Reader) {
 
 fn read_state(state: Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<StateKind> {
     let language = reader.state_language(&state);
-    let state = state.speaking(language);
+    let kind = state.get("Type").and_then(Value::as_str);
+    let sees = match kind {
+        Some("Task" | "Parallel" | "Map") => Sees::Result,
+        Some(_) | None => Sees::Input,
+    };
+    let state = state.speaking(language).seeing(sees);
+    let read = read_kind(kind, &state, targets, reader);
+    reader.check_query_language(&state);
+    read
+}
+
+fn read_kind(kind: Option<&str>, state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<StateKind> {
     state.text(reader, "Comment");
-    let kind = state.require(reader, "Type")?;
-    match kind.as_str() {
-        Some("Pass") => Pass::read(&state, targets, reader).map(StateKind::Pass),
-        Some("Task") => Task::read(&state, targets, reader).map(Box::new).map(StateKind::Task),
-        Some("Choice") => Choice::read(&state, targets, reader).map(StateKind::Choice),
-        Some("Wait") => Wait::read(&state, targets, reader).map(StateKind::Wait),
-        Some("Succeed") => Some(StateKind::Succeed(Succeed::read(&state, reader))),
-        Some("Fail") => Some(StateKind::Fail(Fail::read(&state, reader))),
-        Some("Parallel") => Parallel::read(&state, targets, reader).map(Box::new).map(StateKind::Parallel),
-        Some("Map") => Map::read(&state, targets, reader).map(Box::new).map(StateKind::Map),
+    state.require(reader, "Type")?;
+    match kind {
+        Some("Pass") => Pass::read(state, targets, reader).map(StateKind::Pass),
+        Some("Task") => Task::read(state, targets, reader).map(Box::new).map(StateKind::Task),
+        Some("Choice") => Choice::read(state, targets, reader).map(StateKind::Choice),
+        Some("Wait") => Wait::read(state, targets, reader).map(StateKind::Wait),
+        Some("Succeed") => Some(StateKind::Succeed(Succeed::read(state, reader))),
+        Some("Fail") => Some(StateKind::Fail(Fail::read(state, reader))),
+        Some("Parallel") => Parallel::read(state, targets, reader).map(Box::new).map(StateKind::Parallel),
+        Some("Map") => Map::read(state, targets, reader).map(Box::new).map(StateKind::Map),
         Some(_) | None => {
             let message = format!("The field 'Type' should have one of these values: [{}]", TYPES.join(", "));
             reader.schema(message, &state.at("Type"));

@@ -8,7 +8,8 @@ use skald_query::Value;
 use skald_query::jsonata::Expression;
 use skald_query::jsonpath::{Path, ReferencePath, Root};
 
-use super::reader::{Language, Reader, is_empty};
+use super::location::Location;
+use super::reader::{Language, Reader, Sees, is_empty};
 use crate::time::Timestamp;
 
 /// Fields of states, rules and catchers that one language has and the other lacks. SOURCE: asl.md §2.
@@ -41,19 +42,21 @@ type Members = serde_json::Map<String, Value>;
 /// An object of the definition, where it lies, and which language its state speaks.
 pub(crate) struct Fields<'d> {
     members: &'d Members,
-    location: String,
+    location: Location<'d>,
     pub(crate) language: Language,
+    /// What `Output` and `Assign` here see.
+    sees: Sees,
 }
 
 impl<'d> Fields<'d> {
     pub(super) fn root(members: &'d Members) -> Self {
-        Self { members, location: "/".to_owned(), language: Language::JsonPath }
+        Self { members, location: Location::default(), language: Language::JsonPath, sees: Sees::Input }
     }
 
     /// `value` as an object at `location`.
-    pub(crate) fn of(value: &'d Value, location: String, language: Language, reader: &mut Reader) -> Option<Self> {
+    pub(crate) fn of(value: &'d Value, location: Location<'d>, language: Language, reader: &mut Reader) -> Option<Self> {
         match value {
-            Value::Object(members) => Some(Self { members, location, language }),
+            Value::Object(members) => Some(Self { members, location, language, sees: Sees::Input }),
             _ => {
                 reader.schema("Expected value of type Object", &location);
                 None
@@ -66,14 +69,29 @@ impl<'d> Fields<'d> {
         Self { language, ..self }
     }
 
-    pub(crate) fn location(&self) -> &str {
+    /// The same object, whose `Output` and `Assign` see this.
+    pub(crate) fn seeing(self, sees: Sees) -> Self {
+        Self { sees, ..self }
+    }
+
+    /// What an expression in `field` sees.
+    pub(crate) fn seen_by(&self, field: &str) -> Sees {
+        match field {
+            "Output" | "Assign" => self.sees,
+            _ => Sees::Input,
+        }
+    }
+
+    pub(crate) fn location(&self) -> &Location<'d> {
         &self.location
     }
 
     /// The place of a field.
-    pub(crate) fn at(&self, field: &str) -> String {
-        let parent = if self.location == "/" { "" } else { &self.location };
-        format!("{parent}/{field}")
+    pub(crate) fn at<'f>(&self, field: &'f str) -> Location<'f>
+    where
+        'd: 'f,
+    {
+        self.location.clone().field(field)
     }
 
     pub(crate) fn get(&self, field: &str) -> Option<&'d Value> {
@@ -109,15 +127,16 @@ impl<'d> Fields<'d> {
             };
             match other {
                 _ if !known.contains(&name) => reader.schema(format!("Field '{name}' is not supported"), &self.location),
-                Some(other) => {
+                Some(other) if !reader.is_downgraded(self.language) => {
+                    // SOURCE: measured on AWS by floci: the place is the object, not the field.
                     let message = format!(
                         "The QueryLanguage is set to '{}', but field '{name}' is only supported for the '{}' QueryLanguage",
                         self.language.as_str(),
                         other.as_str()
                     );
-                    reader.schema(message, &self.at(name));
+                    reader.schema(message, &self.location);
                 }
-                None => {}
+                Some(_) | None => {}
             }
         }
     }
@@ -221,19 +240,22 @@ impl<'d> Fields<'d> {
 
     /// An object below this one.
     pub(crate) fn object(&self, reader: &mut Reader, field: &str) -> Option<Fields<'d>> {
-        Fields::of(self.get(field)?, self.at(field), self.language, reader)
+        let (name, value) = self.members.get_key_value(field)?;
+        Fields::of(value, self.location.field(name), self.language, reader)
     }
 
     /// The objects of a list below this one.
     pub(crate) fn objects(&self, reader: &mut Reader, field: &str, items: &'d [Value]) -> Vec<Fields<'d>> {
-        let located = items.iter().enumerate().map(|(index, item)| (item, format!("{}[{index}]", self.at(field))));
+        let Some((name, _)) = self.members.get_key_value(field) else { return Vec::new() };
+        let list = self.location.field(name);
+        let located = items.iter().enumerate().map(|(index, item)| (item, list.item(index)));
         located.filter_map(|(item, location)| Fields::of(item, location, self.language, reader)).collect()
     }
 
     /// Any path.
     pub(crate) fn path(&self, reader: &mut Reader, field: &str) -> Option<Path> {
         let text = self.text(reader, field)?;
-        match Path::parse(text) {
+        match reader.path(text, &self.at(field)) {
             Ok(path) => Some(path),
             Err(_) => {
                 reader.schema("Value must be a valid JSONPath.", &self.at(field));
@@ -261,7 +283,7 @@ impl<'d> Fields<'d> {
     pub(crate) fn reference(&self, reader: &mut Reader, field: &str) -> Option<Path> {
         let text = self.text(reader, field)?;
         let over_input = if text.starts_with("$$") { &text[1..] } else { text };
-        match (Path::parse(text), ReferencePath::parse(over_input)) {
+        match (reader.path(text, &self.at(field)), ReferencePath::parse(over_input)) {
             (Ok(path), Ok(_)) => Some(path),
             (Ok(path), Err(_)) if matches!(path.root(), Root::Variable(_)) && path.is_reference() => Some(path),
             (_, Err(error)) => {
@@ -278,7 +300,7 @@ impl<'d> Fields<'d> {
     /// In JSONata: the expression in the field; `Some(None)` when it is wrong and reported, `None` when there is none.
     pub(crate) fn expression(&self, reader: &mut Reader, field: &str) -> Option<Option<Expression>> {
         match (self.language, self.get(field)) {
-            (Language::Jsonata, Some(Value::String(text))) => reader.expression(text, &self.at(field)),
+            (Language::Jsonata, Some(Value::String(text))) => reader.expression(text, self.seen_by(field), &self.at(field)),
             (Language::Jsonata | Language::JsonPath, _) => None,
         }
     }

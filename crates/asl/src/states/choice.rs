@@ -5,6 +5,7 @@ use skald_query::jsonpath::Path;
 
 use crate::data_flow::{DataFlow, Reshapes, read_assign};
 use crate::definition::StateId;
+use crate::diagnostic::Code;
 use crate::parse::block::Targets;
 use crate::parse::fields::Fields;
 use crate::parse::reader::{Language, Reader};
@@ -105,6 +106,9 @@ const FIELDS: &[&str] = &["Type", "Comment", "QueryLanguage", "InputPath", "Outp
 /// Exactly one of these says what a rule tests; in AWS's order.
 const TEST_FIELDS: &[&str] = &["And", "Or", "Not", "Variable", "Condition"];
 
+/// How many rules may lie in each other. SOURCE: ours; AWS publishes no number.
+const RULE_DEPTH_MAX: usize = 100;
+
 const TOP_RULE_FIELDS: &[&str] = &["Next", "Assign", "Output"];
 
 impl Choice {
@@ -125,7 +129,7 @@ impl Choice {
 
 impl Rule {
     fn read(rule: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
-        let test = Test::read(rule, TOP_RULE_FIELDS, reader);
+        let test = Test::read(rule, TOP_RULE_FIELDS, 0, reader);
         rule.require(reader, "Next");
         let next = targets.named_by(rule, "Next", reader);
         let assign = read_assign(rule, reader);
@@ -138,8 +142,13 @@ impl Rule {
 }
 
 impl Test {
-    /// Reads what a rule tests; rules nested in it have no `extra_fields`.
-    fn read(rule: &Fields<'_>, extra_fields: &[&str], reader: &mut Reader) -> Option<Self> {
+    /// Reads what a rule tests, itself nested in `depth` others; rules nested in it have no `extra_fields`.
+    fn read(rule: &Fields<'_>, extra_fields: &[&str], depth: usize, reader: &mut Reader) -> Option<Self> {
+        if depth == RULE_DEPTH_MAX {
+            let message = format!("Choice rules nest deeper than {RULE_DEPTH_MAX} levels");
+            reader.error(Code::TooDeeplyNested, message, Some(rule.location()));
+            return None;
+        }
         rule.text(reader, "Comment");
         let comparisons: Vec<(&str, Comparison)> = rule.names().filter_map(|name| Some((name, Comparison::named(name)?))).collect();
         let mut known = [TEST_FIELDS, extra_fields, &["Comment"]].concat();
@@ -177,22 +186,22 @@ impl Test {
         }
         if rule.has("Not") {
             let inner = rule.object(reader, "Not")?;
-            return Self::read(&inner, &[], reader).map(|test| Self::Not(Box::new(test)));
+            return Self::read(&inner, &[], depth + 1, reader).map(|test| Self::Not(Box::new(test)));
         }
         if rule.has("And") {
-            return Self::read_list(rule, "And", reader).map(Self::And);
+            return Self::read_list(rule, "And", depth, reader).map(Self::And);
         }
         if rule.has("Or") {
-            return Self::read_list(rule, "Or", reader).map(Self::Or);
+            return Self::read_list(rule, "Or", depth, reader).map(Self::Or);
         }
         None
     }
 
-    fn read_list(rule: &Fields<'_>, field: &str, reader: &mut Reader) -> Option<Vec<Self>> {
+    fn read_list(rule: &Fields<'_>, field: &str, depth: usize, reader: &mut Reader) -> Option<Vec<Self>> {
         let items = rule.filled_list(reader, field)?;
         let mut tests = Vec::with_capacity(items.len());
         for inner in rule.objects(reader, field, items) {
-            tests.extend(Self::read(&inner, &[], reader));
+            tests.extend(Self::read(&inner, &[], depth + 1, reader));
         }
         (tests.len() == items.len()).then_some(tests)
     }

@@ -3,11 +3,12 @@
 use skald_query::Value;
 use skald_query::jsonpath::Path;
 
+use super::distributed::{self, Distributed};
 use crate::catch::Catcher;
 use crate::data_flow::{DataFlow, Number, Reshapes, read_assign};
 use crate::definition::{Block, Transition};
 use crate::parse::MachineType;
-use crate::parse::block::{self, Targets};
+use crate::parse::block::{self, Runs, Targets};
 use crate::parse::fields::Fields;
 use crate::parse::reader::{Language, Reader};
 use crate::retry::Retrier;
@@ -47,13 +48,6 @@ pub enum Mode {
     Distributed(Box<Distributed>),
 }
 
-/// What only a Distributed Map has.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Distributed {
-    pub execution_type: MachineType,
-    pub label: Option<String>,
-}
-
 const FIELDS: &[&str] = &[
     "Type",
     "Comment",
@@ -78,27 +72,13 @@ const FIELDS: &[&str] = &[
     "End",
 ];
 
-/// What else a Map has. Nothing acts on these yet. SOURCE: made for distributed processors; AWS takes at least `Label`
-/// (corpus) and `ToleratedFailurePercentage` (recorded) of inline ones.
-const DISTRIBUTED_FIELDS: &[&str] = &[
-    "Label",
-    "ItemReader",
-    "ItemBatcher",
-    "ResultWriter",
-    "ToleratedFailurePercentage",
-    "ToleratedFailurePercentagePath",
-    "ToleratedFailureCount",
-    "ToleratedFailureCountPath",
-];
-
 /// SOURCE: recorded on AWS: `Iterator`, the older name, takes a `ProcessorConfig`, too.
 const PROCESSOR_FIELDS: &[&str] = &["Comment", "StartAt", "States", "ProcessorConfig"];
 
 impl Map {
     pub(crate) fn read(state: &Fields<'_>, targets: &Targets<'_>, reader: &mut Reader) -> Option<Self> {
-        state.check_known_to_state(reader, &[FIELDS, DISTRIBUTED_FIELDS].concat());
+        state.check_known_to_state(reader, &[FIELDS, distributed::FIELDS].concat());
         let mode = read_mode(state, reader);
-        check_distributed_fields(state, reader);
         let flow = DataFlow::read(state, Reshapes::Result, reader);
         let items = match state.language {
             Language::JsonPath => Items::Path(state.path(reader, "ItemsPath").unwrap_or_default()),
@@ -107,7 +87,7 @@ impl Map {
         state.check_exclusive(reader, &["ItemSelector", "Parameters"]);
         let item_selector = Template::read(state, "ItemSelector", reader);
         let item_selector = item_selector.or(Template::read(state, "Parameters", reader));
-        let processor = read_processor(state, reader);
+        let processor = read_processor(state, &mode, reader);
         let max_concurrency = Number::read(state, "MaxConcurrency", 0..=u64::MAX, reader).unwrap_or(Number::Literal(0));
         let assign = read_assign(state, reader);
         let retriers = Retrier::read_all(state, reader);
@@ -117,27 +97,30 @@ impl Map {
     }
 }
 
-fn check_distributed_fields(state: &Fields<'_>, reader: &mut Reader) {
-    Number::read(state, "ToleratedFailureCount", 0..=u64::MAX, reader);
-    state.check_exclusive(reader, &["ToleratedFailurePercentage", "ToleratedFailurePercentagePath"]);
-    state.number_in(reader, "ToleratedFailurePercentage", 0.0..=100.0);
-    state.reference(reader, "ToleratedFailurePercentagePath");
-}
-
 /// What the `ProcessorConfig` of the processor asks for.
 fn read_mode(state: &Fields<'_>, reader: &mut Reader) -> Mode {
+    let execution_type = read_execution_type(state, reader);
+    let distributed = Distributed::read(state, execution_type.unwrap_or_default(), reader);
+    match execution_type {
+        Some(_) => Mode::Distributed(Box::new(distributed)),
+        None => Mode::Inline,
+    }
+}
+
+/// How the iterations run in executions of their own; `None` when they do not.
+fn read_execution_type(state: &Fields<'_>, reader: &mut Reader) -> Option<MachineType> {
     let field = if state.has("ItemProcessor") { "ItemProcessor" } else { "Iterator" };
-    let Some(Value::Object(processor)) = state.get(field) else { return Mode::Inline };
-    let Some(config) = processor.get("ProcessorConfig") else { return Mode::Inline };
-    let location = format!("{}/ProcessorConfig", state.at(field));
-    let Some(config) = Fields::of(config, location, state.language, reader) else { return Mode::Inline };
+    // What is no object is reported when the processor is read.
+    let Some(Value::Object(processor)) = state.get(field) else { return None };
+    let location = state.at(field);
+    let config = Fields::of(processor.get("ProcessorConfig")?, location.field("ProcessorConfig"), state.language, reader)?;
     config.check_known(reader, &["Mode", "ExecutionType"]);
     let execution_type = config.one_of(reader, "ExecutionType", &["STANDARD", "EXPRESS"]);
     if config.one_of(reader, "Mode", &["INLINE", "DISTRIBUTED"]) != Some("DISTRIBUTED") {
         if execution_type.is_some() {
             reader.schema("Field 'ExecutionType' is not supported", config.location());
         }
-        return Mode::Inline;
+        return None;
     }
     if !config.has("ExecutionType") {
         reader.schema("These fields are required: [ExecutionType]", config.location());
@@ -146,24 +129,27 @@ fn read_mode(state: &Fields<'_>, reader: &mut Reader) -> Mode {
         let message = "The field 'Mode' with value 'DISTRIBUTED' is not supported inside 'EXPRESS' state machines";
         reader.schema(message, &config.at("Mode"));
     }
-    let execution_type = match execution_type {
-        Some("EXPRESS") => MachineType::Express,
-        Some(_) | None => MachineType::Standard,
-    };
-    Mode::Distributed(Box::new(Distributed { execution_type, label: state.text(reader, "Label").map(str::to_owned) }))
+    match execution_type {
+        Some("EXPRESS") => Some(MachineType::Express),
+        Some(_) | None => Some(MachineType::Standard),
+    }
 }
 
-fn read_processor(state: &Fields<'_>, reader: &mut Reader) -> Option<Block> {
+fn read_processor(state: &Fields<'_>, mode: &Mode, reader: &mut Reader) -> Option<Block> {
     state.check_exclusive(reader, &["ItemProcessor", "Iterator"]);
     if !state.has("Iterator") {
         state.require(reader, "ItemProcessor")?;
     }
+    let runs = match mode {
+        Mode::Inline => Runs::Within,
+        Mode::Distributed(_) => Runs::Apart,
+    };
     let mut block = None;
     for field in ["ItemProcessor", "Iterator"] {
         if let Some(processor) = state.object(reader, field) {
             processor.check_known(reader, PROCESSOR_FIELDS);
             processor.text(reader, "Comment");
-            block = block.or(block::read(&processor, reader));
+            block = block.or(block::read(&processor, runs, reader));
         }
     }
     block

@@ -8,10 +8,15 @@ mod succeed;
 mod fail;
 mod parallel;
 mod map;
+mod distributed;
 
 pub use choice::{Choice, Comparator, Operand, Order, Rule, Test, TextPattern, TypeTest};
+pub use distributed::{
+    CsvDelimiter, CsvHeaders, Distributed, InputType, ItemBatcher, ItemReader, ManifestType, OutputType, Percentage, ReaderConfig,
+    ReaderTransformation, ResultWriter, Source, WriterTransformation,
+};
 pub use fail::Fail;
-pub use map::{Distributed, Items, Map, Mode};
+pub use map::{Items, Map, Mode};
 pub use parallel::Parallel;
 pub use pass::Pass;
 pub use succeed::Succeed;

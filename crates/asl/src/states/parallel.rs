@@ -3,7 +3,7 @@
 use crate::catch::Catcher;
 use crate::data_flow::{DataFlow, Reshapes, read_assign};
 use crate::definition::{Block, Transition};
-use crate::parse::block::{self, Targets};
+use crate::parse::block::{self, Runs, Targets};
 use crate::parse::fields::Fields;
 use crate::parse::reader::Reader;
 use crate::retry::Retrier;
@@ -62,7 +62,7 @@ fn read_branches(state: &Fields<'_>, reader: &mut Reader) -> Option<Vec<Block>> 
     for branch in &branches {
         branch.check_known(reader, BRANCH_FIELDS);
         branch.text(reader, "Comment");
-        blocks.extend(block::read(branch, reader));
+        blocks.extend(block::read(branch, Runs::Within, reader));
     }
     (blocks.len() == items.len()).then_some(blocks)
 }

@@ -34,13 +34,6 @@ pub struct Expression {
     states_members: StatesMembers,
 }
 
-/// The same text is the same expression.
-impl PartialEq for Expression {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
 /// Why a text is no expression Step Functions accepts, in AWS's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
@@ -88,6 +81,13 @@ impl Expression {
 
     pub(crate) fn tree(&self) -> &AstNode {
         &self.tree
+    }
+}
+
+/// Equal texts parse alike.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 
