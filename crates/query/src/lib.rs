@@ -9,6 +9,7 @@
 pub mod payload;
 pub mod budget;
 pub mod jsonpath;
+pub mod jsonata;
 
 pub use budget::Budget;
 pub use payload::Payload;

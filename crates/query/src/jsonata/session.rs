@@ -1,0 +1,164 @@
+//! Evaluating the expressions of one state over what that state sees.
+
+use std::collections::BTreeSet;
+
+use jsonata_core::evaluator::{CancelToken, Context, Evaluator, EvaluatorOptions};
+use jsonata_core::meter;
+use jsonata_core::value::{JMap, JValue};
+use serde_json::Value;
+
+use super::limits::{BUILT_BYTES_MAX, DEPTH_MAX, STEPS_MAX};
+use super::{Expression, functions, values};
+use crate::budget::Exhausted;
+use crate::{Budget, Payload};
+
+/// What the expressions of a state see.
+#[derive(Clone)]
+pub struct Bindings<'a> {
+    /// `$states.input`.
+    pub input: &'a Payload,
+    /// `$states.context`.
+    pub context: &'a Value,
+    /// `$states.result`, where there is one.
+    pub result: Option<&'a Payload>,
+    /// `$states.errorOutput`, in a catcher.
+    pub error_output: Option<&'a Value>,
+    /// The workflow's variables by name, without `$`.
+    pub variables: Vec<(&'a str, &'a Payload)>,
+    /// What `$now` and `$millis` say, in milliseconds since 1970.
+    pub now_millis: i64,
+    /// What `$random` and `$uuid` are made from.
+    pub seed: u64,
+}
+
+/// Evaluates over one set of [`Bindings`], converting each only when an expression reads it, and then once.
+pub struct Session<'a> {
+    bindings: Bindings<'a>,
+    evaluator: Evaluator,
+    input: Option<JValue>,
+    context: Option<JValue>,
+    result: Option<JValue>,
+    error_output: Option<JValue>,
+    bound: BTreeSet<&'a str>,
+    dice: u64,
+}
+
+/// Why an expression has no result. Displayed as what AWS says after "The JSONata expression 'E' specified for the field
+/// 'F' ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvalError {
+    #[error("returned nothing (undefined).")]
+    Undefined,
+    #[error("returned an unsupported result type.")]
+    UnsupportedResultType,
+    /// `message` begins with JSONata's code, as in `T1006: Attempted to invoke a non-function`.
+    #[error("threw an error during evaluation. {message}")]
+    Threw { message: String },
+    #[error("threw an error during evaluation: Expression evaluation timeout: Check for infinite loop")]
+    Timeout,
+    #[error("threw an error during evaluation: Expression evaluation memory limit exceeded: Check for excessive memory usage")]
+    MemoryLimit,
+    #[error(
+        "threw an error during evaluation: Stack overflow error: Check for non-terminating recursive function.  Consider rewriting as tail-recursive."
+    )]
+    StackOverflow,
+    /// More than a payload may have: to be told as any other result that is too large.
+    #[error("returned a result that is too large.")]
+    ResultTooLarge,
+    /// The caller's own budget ran out, not AWS's limit.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// The cancel flag was raised.
+    #[error("was cancelled")]
+    Cancelled,
+}
+
+impl<'a> Session<'a> {
+    /// A session in which nothing is converted yet.
+    pub fn new(bindings: Bindings<'a>) -> Self {
+        Self::cancellable(bindings, None)
+    }
+
+    /// A session whose evaluations end soon after `flag` is raised: the last resort of a shell that has a clock.
+    pub fn cancellable(bindings: Bindings<'a>, flag: Option<std::sync::Arc<std::sync::atomic::AtomicBool>>) -> Self {
+        let options = EvaluatorOptions { cancel: flag.map(CancelToken), ..EvaluatorOptions::default() };
+        let mut evaluator = Evaluator::with_options(Context::new(), options);
+        functions::register(&mut evaluator);
+        let dice = bindings.seed;
+        Self {
+            bindings,
+            evaluator,
+            input: None,
+            context: None,
+            result: None,
+            error_output: None,
+            bound: BTreeSet::new(),
+            dice,
+        }
+    }
+
+    /// The value of `expression`. The steps it took are spent from `budget`, also when it fails.
+    ///
+    /// # Errors
+    /// [`EvalError`], one for each way AWS fails an evaluation.
+    pub fn evaluate(&mut self, expression: &Expression, budget: &mut Budget) -> Result<Value, EvalError> {
+        self.bind_what_is_read(expression);
+        let steps = budget.steps_left().min(STEPS_MAX);
+        let limits = meter::Limits { steps, bytes: BUILT_BYTES_MAX, depth: DEPTH_MAX };
+        let scope = meter::Scope::enter(limits, self.bindings.now_millis, self.dice);
+        let evaluated = self.evaluator.evaluate(expression.tree(), &JValue::Undefined);
+        let tripped = meter::tripped();
+        let steps_used = scope.steps_used();
+        self.dice = scope.dice();
+        drop(scope);
+        let spent = budget.spend(steps_used);
+        if let Some(limit) = tripped {
+            return Err(match limit {
+                meter::Trip::Steps if steps < STEPS_MAX => EvalError::Exhausted(Exhausted),
+                meter::Trip::Steps => EvalError::Timeout,
+                meter::Trip::Bytes => EvalError::MemoryLimit,
+                meter::Trip::Depth => EvalError::StackOverflow,
+                meter::Trip::Cancelled => EvalError::Cancelled,
+            });
+        }
+        spent?;
+        let value = evaluated.map_err(|error| EvalError::Threw { message: error.message().to_owned() })?;
+        match values::to_json(&value) {
+            Ok(Some(json)) => Ok(json),
+            Ok(None) => Err(EvalError::Undefined),
+            Err(values::Unprintable::Function) => Err(EvalError::UnsupportedResultType),
+            Err(values::Unprintable::TooLarge) => Err(EvalError::ResultTooLarge),
+            Err(values::Unprintable::TooDeep) => Err(EvalError::StackOverflow),
+        }
+    }
+
+    /// Converts and binds the variables and members of `$states` that `expression` reads and no earlier one did.
+    fn bind_what_is_read(&mut self, expression: &Expression) {
+        let Self { bindings, evaluator, input, context, result, error_output, bound, dice: _ } = self;
+        for (name, payload) in &bindings.variables {
+            if expression.variables().contains(*name) && bound.insert(name) {
+                evaluator.bind(name, values::from_json(payload.value()));
+            }
+        }
+        let members = expression.states_members();
+        if !members.whole && members.names.is_empty() {
+            return;
+        }
+        let mut states = JMap::default();
+        let mut member = |name: &str, cache: &mut Option<JValue>, json: &dyn Fn() -> Option<&'a Value>| {
+            if members.may_read(name) {
+                if cache.is_none() {
+                    *cache = json().map(values::from_json);
+                }
+                if let Some(value) = cache {
+                    states.insert(name.to_owned(), value.clone());
+                }
+            }
+        };
+        member("input", input, &|| Some(bindings.input.value()));
+        member("context", context, &|| Some(bindings.context));
+        member("result", result, &|| bindings.result.map(Payload::value));
+        member("errorOutput", error_output, &|| bindings.error_output);
+        evaluator.bind("states", JValue::Object(states.into()));
+    }
+}
