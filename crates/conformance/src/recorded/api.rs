@@ -85,10 +85,13 @@ impl Run {
                 }
             }
         };
+        let number = step["n"].as_u64().unwrap_or(0);
         if let Some(arn) = answer.body["executionArn"].as_str().filter(|_| operation == "StartExecution") {
             self.started.push(arn.to_owned());
+            // Later steps call the execution by the number of this one.
+            self.bindings.bind(format!("{{{{execution-name-{number}}}}}"), arn.rsplit(':').next().unwrap_or_default().to_owned());
         }
-        self.answers.insert(step["n"].as_u64().unwrap_or(0), answer.body);
+        self.answers.insert(number, answer.body);
         Ok(())
     }
 
