@@ -55,12 +55,7 @@ pub struct Block {
 
 impl Definition {
     /// Puts the table together; the parser has checked names and transitions.
-    pub(crate) fn new(
-        start_at: StateId,
-        timeout_seconds: Option<u64>,
-        states: Vec<State>,
-        references: Vec<BTreeSet<String>>,
-    ) -> Self {
+    pub(crate) fn new(start_at: StateId, timeout_seconds: Option<u64>, states: Vec<State>, references: Vec<BTreeSet<String>>) -> Self {
         let by_name = states.iter().zip(0..).map(|(state, id)| (Arc::clone(&state.name), StateId(id))).collect();
         Self { start_at, timeout_seconds, states, by_name, references }
     }

@@ -101,9 +101,8 @@ fn read(text: &str, options: &Options) -> Findings {
     let start_at = block::read(&root, Runs::Within, &mut reader).map(|block| block.start_at);
     let outcome = reader.finish();
     let states = outcome.states.map(|states| (states, outcome.references));
-    let definition = start_at.zip(states).map(|(start_at, (states, references))| {
-        Definition::new(start_at, timeout_seconds, states, references)
-    });
+    let definition =
+        start_at.zip(states).map(|(start_at, (states, references))| Definition::new(start_at, timeout_seconds, states, references));
     Findings { definition, errors: outcome.errors, warnings: outcome.warnings }
 }
 
