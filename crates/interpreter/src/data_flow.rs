@@ -14,8 +14,8 @@ use skald_query::{Budget, Payload};
 use crate::failure::Failure;
 use crate::scope::{EXPRESSION_STEPS_MAX, Scope};
 
-/// The most steps one JSONata expression may take. SOURCE: our own, for AWS's one second.
-const JSONATA_STEPS_MAX: u64 = 10_000_000;
+/// The most steps that expressions over the same data may take together: twice what one alone may. SOURCE: our own.
+const JSONATA_STEPS_MAX: u64 = 2 * jsonata::limits::STEPS_MAX;
 
 /// What a state leaves behind.
 pub(crate) struct Outcome {
@@ -327,7 +327,7 @@ impl<'s> Scope<'s> {
 
     /// The state's JSONata expressions over this data.
     pub(crate) fn expressions<'e>(&'e self, states: States<'e>) -> Expressions<'e, 's> {
-        Expressions { scope: self, states, session: None }
+        Expressions { scope: self, states, session: None, budget: Budget::of_steps(JSONATA_STEPS_MAX) }
     }
 }
 
@@ -336,6 +336,7 @@ pub(crate) struct Expressions<'e, 's> {
     scope: &'e Scope<'s>,
     states: States<'e>,
     session: Option<Session<'e>>,
+    budget: Budget,
 }
 
 impl Expressions<'_, '_> {
@@ -371,7 +372,7 @@ impl Expressions<'_, '_> {
     pub(crate) fn evaluate(&mut self, expression: &Expression, location: &str) -> Result<Value, Failure> {
         let (scope, states) = (self.scope, self.states);
         let session = self.session.get_or_insert_with(|| {
-            Session::new(Bindings {
+            let bindings = Bindings {
                 input: states.input,
                 context: scope.context_object(),
                 result: states.result,
@@ -379,15 +380,19 @@ impl Expressions<'_, '_> {
                 variables: scope.variables.all(),
                 now_millis: scope.now.millis,
                 seed: scope.dice.borrow_mut().roll(),
-            })
+            };
+            Session::cancellable(bindings, scope.cancel.clone())
         });
-        let mut budget = Budget::of_steps(JSONATA_STEPS_MAX);
-        let value = session.evaluate(expression, &mut budget);
-        scope.charge(JSONATA_STEPS_MAX - budget.steps_left());
+        let before = self.budget.steps_left();
+        let value = session.evaluate(expression, &mut self.budget);
+        scope.charge(before - self.budget.steps_left());
         value.map_err(|error| {
-            if error == jsonata::EvalError::ResultTooLarge {
-                return Failure::data_limit(scope.state);
-            }
+            let error = match error {
+                jsonata::EvalError::ResultTooLarge => return Failure::data_limit(scope.state),
+                // To the workflow there is one way to take too long.
+                jsonata::EvalError::Exhausted(_) | jsonata::EvalError::Cancelled => jsonata::EvalError::Timeout,
+                other => other,
+            };
             let text = expression.text().trim();
             scope.query_error(Some(location), &format!("The JSONata expression '{text}' specified for the field '{location}' {error}"))
         })

@@ -343,6 +343,7 @@ impl Slice<'_, '_, '_> {
             task_token: None,
             map_item: None,
             variables: Variables { frames: &self.execution.frames, frame },
+            cancel: &self.context.cancel,
             dice: &self.dice,
             budget: &self.budget,
             fixed_context: &self.fixed_context,

@@ -130,6 +130,11 @@ impl Execution {
         }
     }
 
+    /// What it runs.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
     /// Who it is; none before the first records.
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.as_ref()

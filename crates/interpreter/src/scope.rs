@@ -3,6 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::{Map, Value, json};
 use skald_asl::Timestamp;
@@ -34,6 +35,7 @@ pub(crate) struct Scope<'a> {
     /// Index and value, inside an ItemSelector.
     pub(crate) map_item: Option<(u32, Value)>,
     pub(crate) variables: Variables<'a>,
+    pub(crate) cancel: &'a Option<Arc<AtomicBool>>,
     /// The slice's dice.
     pub(crate) dice: &'a RefCell<Dice>,
     /// The slice's budget: what expressions take is taken from it.

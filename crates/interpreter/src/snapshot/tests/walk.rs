@@ -109,6 +109,7 @@ impl Walk {
             dice: Dice::seeded(seed),
             world: &Anywhere,
             budget: Budget::of_steps(1_000_000),
+            cancel: None,
             machine_deleted: false,
         };
         let mut woken = again(&self.execution);
