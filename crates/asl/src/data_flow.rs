@@ -121,6 +121,13 @@ impl DataFlow {
     }
 }
 
+/// JSONPath, and nothing reshaped.
+impl Default for DataFlow {
+    fn default() -> Self {
+        Self::JsonPath(PathFlow::default())
+    }
+}
+
 impl DataPath {
     fn read(state: &Fields<'_>, field: &str, reader: &mut Reader) -> Self {
         match state.get(field) {

@@ -26,6 +26,10 @@ pub(crate) fn read(arn: &str, location: &Location<'_>, reader: &mut Reader) -> O
         ["states", region, account, "activity", name] if !name.is_empty() && !region.is_empty() && !account.is_empty() => {
             Some((Resource::Activity { arn: arn.to_owned() }, Some((*region, *account))))
         }
+        // SOURCE: the States Language's own examples; published definitions repeat them. No worker can ask for their work.
+        ["swf", region, account, "task", name] if !name.is_empty() => {
+            Some((Resource::Activity { arn: arn.to_owned() }, Some((*region, *account))))
+        }
         // A region and an account have no meaning here, but published definitions with them run.
         ["states", _, _, "aws-sdk", service, action @ ..] => {
             let service = format!("aws-sdk:{service}");

@@ -11,8 +11,8 @@ use crate::parse::location::Location;
 use crate::parse::reader::Reader;
 
 /// A transition as it stands in the document.
-struct Edge<'d> {
-    target: &'d str,
+pub(crate) struct Edge<'d> {
+    pub(crate) target: &'d str,
     location: Location<'d>,
 }
 
@@ -64,7 +64,7 @@ fn every_state_is_reached(start: &str, edges: &[(&str, Vec<Edge<'_>>)], states: 
 }
 
 /// `Next`, `Default`, `Choices[].Next` and `Catch[].Next`, where they are text.
-fn edges<'d>(state: &'d Value, location: &Location<'d>) -> Vec<Edge<'d>> {
+pub(crate) fn edges<'d>(state: &'d Value, location: &Location<'d>) -> Vec<Edge<'d>> {
     let edge = |holder: &'d Value, field: &'d str, location: &Location<'d>| {
         Some(Edge { target: holder.get(field)?.as_str()?, location: location.field(field) })
     };

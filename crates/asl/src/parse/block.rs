@@ -1,6 +1,6 @@
 //! A block: `StartAt` and `States` of a machine, a branch or an item processor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use skald_query::Value;
 
@@ -59,6 +59,30 @@ pub(crate) fn read(fields: &Fields<'_>, runs: Runs, reader: &mut Reader) -> Opti
     validate::check(start_at.map(|name| (name, fields.at("StartAt"))), &states, reader);
     reader.leave_block();
     let start_at = targets.ids.get(start_at?).copied()?;
+    Some(Block { start_at })
+}
+
+/// Reads one state that stands alone, as TestState takes it; the states it leads to are stand-ins that only have names.
+pub(super) fn read_alone(name: &'static str, state: Fields<'_>, value: &Value, reader: &mut Reader) -> Option<Block> {
+    if !reader.enter_block(Scope::default(), state.location()) {
+        return None;
+    }
+    let mut names = vec![name];
+    let edges = validate::edges(value, state.location());
+    names.extend(edges.iter().map(|edge| edge.target).filter(|target| *target != name).collect::<BTreeSet<_>>());
+    let first = reader.reserve_states(names.len());
+    let targets = Targets { ids: names.iter().copied().zip((first..).map(StateId)).collect() };
+    for (name, id) in names.iter().zip(first..).skip(1) {
+        reader.place_state(StateId(id), name, StateKind::Succeed(Succeed::default()));
+    }
+    reader.take_name(name);
+    let start_at = StateId(first);
+    reader.enter_state(start_at, name);
+    if let Some(kind) = read_state(state, &targets, reader) {
+        reader.place_state(start_at, name, kind);
+    }
+    reader.leave_state();
+    reader.leave_block();
     Some(Block { start_at })
 }
 

@@ -14,6 +14,7 @@ use crate::diagnostic::Code;
 const VARIABLE_NAME_CHARACTERS_MAX: usize = 80;
 
 /// The variables of one block: those of a branch are gone when it ends.
+#[derive(Default)]
 pub(crate) struct Scope {
     /// Name → the states that assign it; two are enough to know that one of them is not this.
     assigned: BTreeMap<String, Vec<String>>,

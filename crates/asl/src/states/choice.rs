@@ -176,13 +176,7 @@ impl Test {
             reader.schema(format!("Field '{name}' is not supported"), rule.location());
         }
         if rule.has("Condition") {
-            return match Template::read(rule, "Condition", reader)? {
-                condition @ (Template::Expression(_) | Template::Literal(Value::Bool(_))) => Some(Self::Condition(condition)),
-                _ => {
-                    rule.wrong_type(reader, "Condition", "Boolean");
-                    None
-                }
-            };
+            return Self::read_condition(rule, reader).map(Self::Condition);
         }
         if rule.has("Not") {
             let inner = rule.object(reader, "Not")?;
@@ -195,6 +189,17 @@ impl Test {
             return Self::read_list(rule, "Or", depth, reader).map(Self::Or);
         }
         None
+    }
+
+    fn read_condition(rule: &Fields<'_>, reader: &mut Reader) -> Option<Template> {
+        match (rule.expression(reader, "Condition"), rule.get("Condition")?) {
+            (Some(expression), _) => expression.map(Template::Expression),
+            (None, literal @ Value::Bool(_)) => Some(Template::Literal(literal.clone())),
+            (None, _) => {
+                rule.wrong_type(reader, "Condition", "Boolean");
+                None
+            }
+        }
     }
 
     fn read_list(rule: &Fields<'_>, field: &str, depth: usize, reader: &mut Reader) -> Option<Vec<Self>> {

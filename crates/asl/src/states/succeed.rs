@@ -4,7 +4,7 @@ use crate::data_flow::{DataFlow, Reshapes};
 use crate::parse::fields::Fields;
 use crate::parse::reader::Reader;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Succeed {
     pub flow: DataFlow,
 }

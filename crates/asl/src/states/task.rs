@@ -33,7 +33,7 @@ pub struct Task {
 pub enum Resource {
     /// `arn:aws:lambda:…:function:name[:qualifier]`, text as in the definition.
     Lambda { arn: String },
-    /// `arn:aws:states:…:activity:name`.
+    /// `arn:aws:states:…:activity:name`; also `arn:aws:swf:…:task:name`, which no activity has.
     Activity { arn: String },
     /// `arn:aws:states:::service:action[.pattern]`; the service of `aws-sdk:s3:getObject` is `aws-sdk:s3`.
     Service { service: String, action: String, pattern: Pattern },
@@ -103,8 +103,9 @@ impl Task {
         let timeout = Number::read(state, "TimeoutSeconds", 1..=TIMEOUT_SECONDS_MAX, reader);
         let heartbeat = Number::read(state, "HeartbeatSeconds", 1..=TIMEOUT_SECONDS_MAX, reader);
         if let (Some(Number::Literal(timeout)), Some(Number::Literal(heartbeat))) = (&timeout, &heartbeat)
-            && heartbeat >= timeout
+            && heartbeat > timeout
         {
+            // SOURCE: the guide wants it smaller; equal ones are in published definitions, and are left alone here.
             reader.schema("HeartbeatSeconds must be smaller than TimeoutSeconds", &state.at("HeartbeatSeconds"));
         }
         let retriers = Retrier::read_all(state, reader);

@@ -35,6 +35,10 @@ impl<'t> Parser<'t> {
         if !arity.contains(&arguments.len()) {
             return Err(invalid(format!("{name} does not take {} arguments", arguments.len())));
         }
+        let is_text = |argument: &Argument| matches!(argument, Argument::Text(_));
+        if matches!(function, Function::MathAdd | Function::MathRandom | Function::ArrayRange) && arguments.iter().any(is_text) {
+            return Err(invalid(format!("{name} takes numbers")));
+        }
         let text = &start[..start.len() - self.rest.len()];
         Ok(Call { text: text.into(), function, arguments: arguments.into_boxed_slice() })
     }
