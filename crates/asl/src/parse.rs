@@ -125,20 +125,6 @@ fn read(text: &str, options: &Options) -> Findings {
 
 fn read_single(value: &Value, options: &Options) -> Findings {
     let mut reader = Reader::new(options.machine_type);
-<<<<<<< HEAD
-    let root = Fields::root(members);
-    reader.set_root_language(&root);
-    root.check_known(&mut reader, &["Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"]);
-    root.text(&mut reader, "Comment");
-    root.one_of(&mut reader, "Version", &["1.0"]);
-    let timeout_seconds = root.integer(&mut reader, "TimeoutSeconds", 0..=TIMEOUT_SECONDS_MAX);
-    let start_at = block::read(&root, Runs::Within, &mut reader).map(|block| block.start_at);
-    let outcome = reader.finish();
-    let states = outcome.states.map(|states| (states, outcome.references));
-    let definition =
-        start_at.zip(states).map(|(start_at, (states, references))| Definition::new(start_at, timeout_seconds, states, references));
-    Findings { definition, errors: outcome.errors, warnings: outcome.warnings }
-=======
     let location = Location::default().field("States").field(SINGLE_STATE_NAME);
     let state = Fields::of(value, location, Language::JsonPath, &mut reader);
     let block = state.and_then(|state| block::read_alone(SINGLE_STATE_NAME, state, value, &mut reader));
@@ -150,7 +136,6 @@ fn read_document(text: &str, read: impl FnOnce(&Value) -> Findings) -> Findings 
         Ok(document) => read(document.value()),
         Err(finding) => Findings::only(finding),
     }
->>>>>>> h/asl
 }
 
 fn document(text: &str) -> Result<Payload, Diagnostic> {
