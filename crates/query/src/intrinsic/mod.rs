@@ -89,6 +89,8 @@ impl From<Exhausted> for CallError {
 pub trait Surroundings {
     /// What `path` leads to, of the input, the context object or a variable.
     ///
+    /// SOURCE: observed on AWS: an index past the end is an error here, though a template's plain path gives null then.
+    ///
     /// # Errors
     /// [`EvalError`] as [`Path::find`] gives it.
     fn find(&mut self, path: &Path) -> Result<Value, EvalError>;
