@@ -140,7 +140,7 @@ pub(super) fn value_of<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, 
 
 /// Everything that `steps` lead to, in order.
 pub(super) fn walk<'x>(steps: &[Step], start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
-    Walk { steps, index: 0, is_upstream_definite: true, scope }.run(start, budget)
+    Walk { steps, index: 0, is_upstream_definite: true, is_below_a_list: false, scope }.run(start, budget)
 }
 
 /// Where in the path the evaluation is.
@@ -150,6 +150,8 @@ struct Walk<'p> {
     index: usize,
     /// Whether there is one node, whose lack of the next name or index is an error; else such nodes are skipped.
     is_upstream_definite: bool,
+    /// Whether a list has been taken apart on the way.
+    is_below_a_list: bool,
     scope: &'p Scope<'p>,
 }
 
@@ -172,6 +174,11 @@ impl Walk<'_> {
                 | Step::Slice { .. }
                 | Step::Wildcard
                 | Step::Filter(_) => {
+                    self.is_below_a_list |= match step {
+                        Step::Name(_) | Step::Names(_) | Step::Descent | Step::Function(_) => false,
+                        Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } => true,
+                        Step::Wildcard | Step::Filter(_) => nodes.iter().any(|node| node.is_array()),
+                    };
                     nodes = self.advance(&nodes, budget)?;
                     self.index += 1;
                 }
@@ -268,7 +275,8 @@ impl Walk<'_> {
     /// and every object behind such a list with them.
     fn descend<'x>(&self, nodes: &[&'x Value], budget: &mut Budget) -> Result<(Vec<&'x Value>, usize), Stop> {
         let Some(next) = self.steps.get(self.index + 1) else {
-            return Err(Stop::Failed("Current path token is a leaf".to_owned()));
+            // `$..length()`, pulled apart.
+            return if nodes.is_empty() { Ok((Vec::new(), 1)) } else { Err(Stop::Failed("Current path token is a leaf".to_owned())) };
         };
         let below = Self { index: self.index + 1, is_upstream_definite: false, ..*self };
         let behind = Self { index: self.index + 2, ..below };
@@ -388,21 +396,20 @@ impl Walk<'_> {
 
     /// A function of each node. What it gives is a result even where steps follow; so is what those lead to.
     fn call<'x>(&self, function: &Function, nodes: &[&'x Value], budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
-        let is_below_an_index = self.steps[..self.index].iter().any(|step| match step {
-            Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } | Step::Wildcard | Step::Filter(_) => true,
-            Step::Name(_) | Step::Names(_) | Step::Descent | Step::Function(_) => false,
-        });
         let mut results = Vec::with_capacity(nodes.len());
         for node in nodes {
             budget.spend(1)?;
             let result = match function.call(node, self.scope, budget) {
-                Err(Stop::OutOfBounds(_)) if is_below_an_index => continue,
+                Err(Stop::OutOfBounds(_)) if self.is_below_a_list => continue,
                 result => result?,
             };
             if !self.is_last() {
-                let behind = Self { index: self.index + 1, ..*self };
+                let is_upstream_definite = self.is_upstream_definite && !function.is_pulled_out();
+                let behind = Self { index: self.index + 1, is_upstream_definite, ..*self };
                 charge_copy(&result, budget)?;
                 results.push(result.clone());
+                // SOURCE: the library's set of keys is no list, so that no step leads into it.
+                let result = if function.gives_keys() { Cow::Owned(Value::Bool(false)) } else { result };
                 for further in behind.run(&result, budget)? {
                     charge_copy(&further, budget)?;
                     results.push(Cow::Owned(further.into_owned()));

@@ -20,6 +20,8 @@ pub(super) struct Function {
     arguments: Vec<Argument>,
     /// The path in the first argument of `length()`, and one step on to all children.
     children: Option<SubPath>,
+    /// Whether its argument stood before it, behind a `..`.
+    is_pulled_out: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ impl Function {
             // SOURCE: Jayway compiles names it does not know, and fails when they are called.
             _ => None,
         };
-        let mut function = Self { name: name.into(), kind, arguments, children: None };
+        let mut function = Self { name: name.into(), kind, arguments, children: None, is_pulled_out: false };
         function.look_at_children();
         function
     }
@@ -79,6 +81,11 @@ impl Function {
             // SOURCE: Jayway remembers whether the path was definite before it went one step on.
             self.children = Some(SubPath { origin: path.origin, steps, is_definite: path.is_definite });
         }
+    }
+
+    /// Whether what follows may lead nowhere without an error. SOURCE: to Jayway it still stands behind the `..`.
+    pub(super) fn is_pulled_out(&self) -> bool {
+        self.is_pulled_out
     }
 
     pub(super) fn gives_keys(&self) -> bool {
@@ -172,6 +179,7 @@ pub(super) fn pulled_out_of_descent(mut steps: Vec<Step>) -> Vec<Step> {
     let mut rest = steps.split_off(position);
     if let Some(Step::Function(function)) = rest.first_mut() {
         function.arguments = vec![Argument::Path(SubPath::new(Origin::Document, steps))];
+        function.is_pulled_out = true;
         function.look_at_children();
     }
     rest
@@ -184,32 +192,31 @@ pub(super) fn pulled_out_of_descent(mut steps: Vec<Step>) -> Vec<Step> {
 pub(super) fn read_arguments(cursor: &mut Cursor<'_>, name: &str, depth: usize) -> Result<Vec<Argument>, ParseError> {
     let mut arguments = Vec::new();
     let mut open = Open { parentheses: 1, ..Open::default() };
-    let mut argument: Option<(Form, Vec<u8>)> = None;
+    let mut form = None;
+    let mut text = Vec::new();
     let mut before = 0;
     let mut is_at_end = false;
     while cursor.is_within() && !is_at_end {
         let byte = cursor.current()?;
         cursor.position += 1;
-        if argument.is_none() {
+        if form.is_none() {
             if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 continue;
             }
-            argument = Form::of(byte).map(|form| (form, Vec::new()));
+            form = Form::of(byte);
         }
         open.count(byte, before)?;
-        if byte == b')'
-            && before == b'('
-            && let Some((_, text)) = &mut argument
-        {
+        // SOURCE: Jayway keeps this one even between arguments.
+        if byte == b')' && (open.parentheses < 0 || before == b'(') {
             text.push(byte);
         }
-        let is_between = open.is_between(byte);
-        if matches!(byte, b')' | b',') && is_between {
+        if matches!(byte, b')' | b',') && open.is_between(byte) {
             is_at_end = open.parentheses == 0;
-            if let Some((form, text)) = argument.take() {
+            if let Some(form) = form.take() {
                 arguments.push(form.read(&text, depth)?);
+                text.clear();
             }
-        } else if let Some((_, text)) = &mut argument {
+        } else if form.is_some() && !open.drops(byte) {
             text.push(byte);
         }
         before = byte;
@@ -249,7 +256,8 @@ impl Form {
 /// What is open where an argument is read.
 #[derive(Default)]
 struct Open {
-    parentheses: usize,
+    /// Those in strings count too, so that there may be too few.
+    parentheses: isize,
     brackets: usize,
     braces: usize,
     quotes: usize,
@@ -266,10 +274,15 @@ impl Open {
             b'[' => self.brackets += 1,
             b'}' => self.braces = self.braces.checked_sub(1).ok_or_else(unexpected)?,
             b']' => self.brackets = self.brackets.checked_sub(1).ok_or_else(unexpected)?,
-            b')' => self.parentheses = self.parentheses.checked_sub(1).ok_or_else(unexpected)?,
+            b')' => self.parentheses -= 1,
             _ => {}
         }
         Ok(())
+    }
+
+    /// SOURCE: Jayway loses the commas of strings.
+    fn drops(&self, byte: u8) -> bool {
+        byte == b',' && self.braces == 0 && self.brackets == 0 && self.parentheses == 1
     }
 
     /// Whether `byte` ends an argument.
@@ -339,6 +352,7 @@ fn print_as_java(value: &Value, text: &mut String) {
     match value {
         Value::Null => text.push_str("null"),
         Value::Bool(bool) => text.push_str(if *bool { "true" } else { "false" }),
+        Value::Number(number) if number.as_str() == "-0" => text.push('0'),
         Value::Number(number) if !number.as_str().contains(['.', 'e', 'E']) => text.push_str(number.as_str()),
         Value::Number(number) => text.push_str(&number.as_f64().map_or_else(|| number.to_string(), java_double)),
         Value::String(string) => text.push_str(string),

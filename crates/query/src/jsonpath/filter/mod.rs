@@ -150,7 +150,7 @@ fn path_datum<'x>(path: &SubPath, item: &'x Value, scope: &Scope<'x>, budget: &m
     };
     match path.steps.last() {
         // SOURCE: the library's set of keys is no list, which its filters cannot work with.
-        Some(Step::Function(function)) if function.gives_keys() && value.is_array() => {
+        Some(Step::Function(function)) if path.is_definite && function.gives_keys() && value.is_array() => {
             Err(Stop::Failed("Could not convert the keys to a value".to_owned()))
         }
         _ => Ok(Datum::of(value)),

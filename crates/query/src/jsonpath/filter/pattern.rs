@@ -212,6 +212,10 @@ impl Translator<'_> {
             'R' if !is_in_class => self.translated.push_str(r"(?:\r\n|[\n\x0B\f\r\x85\x{2028}\x{2029}])"),
             't' | 'n' | 'r' | 'f' | 'a' => self.translated.extend(['\\', escaped]),
             'e' => self.translated.push_str(r"\x1B"),
+            'c' => {
+                let control = self.rest.next().and_then(|character| char::from_u32(u32::from(character) ^ 64));
+                self.literal(control.ok_or_else(|| unusable("a '\\c' without a character"))?);
+            }
             'Q' => self.quote(),
             'x' => self.code_point(2)?,
             'u' => self.code_point(4)?,
