@@ -5334,6 +5334,7 @@ impl Evaluator {
                 signature,
                 thunk,
             } => {
+                meter::built(512, 0);
                 let stored_lambda = StoredLambda {
                     params: params.clone(),
                     body: (**body).clone(),
@@ -10134,6 +10135,7 @@ impl Evaluator {
         if free_vars.is_empty() {
             return HashMap::new();
         }
+        meter::built(free_vars.len() * meter::ENTRY_BYTES, 0);
         let mut result = HashMap::new();
         for var_name in &free_vars {
             if let Some(value) = self.context.lookup(var_name) {
@@ -10161,6 +10163,8 @@ impl Evaluator {
     }
 
     fn collect_free_vars_node(node: &AstNode, bound: &HashSet<&str>, free: &mut HashSet<String>) {
+        // The closure's copy of its body is made at the same time.
+        meter::built(128, 0);
         if !meter::goes_on(1) {
             return;
         }

@@ -24,7 +24,7 @@ fn unexpected_token_message(token: &str) -> String {
     if is_unknown_operator(token) {
         return format!("S0204: Unknown operator: {}", quoted(token));
     }
-    format!("S0211: The symbol {} cannot be used as a unary operator", quoted(token))
+    format!("S0211: The symbol {token} cannot be used as a unary operator")
 }
 
 /// Whether `token` is a character no token begins with.
@@ -44,6 +44,15 @@ pub(crate) fn quoted(token: &str) -> String {
 }
 
 impl Token {
+    /// The token as jsonata-js's messages show it; nothing for the end.
+    fn shown(&self) -> String {
+        match self {
+            Token::Eof => String::new(),
+            Token::Number(_) | Token::True | Token::False | Token::Null => self.lexeme(),
+            other => quoted(&other.lexeme()),
+        }
+    }
+
     /// The token as it is written; nothing for the end.
     fn lexeme(&self) -> String {
         let symbol = match self {
@@ -322,13 +331,13 @@ fn expected_message(expected: &str, found: &str) -> String {
     if expected == "parameter name" {
         return format!(
             "S0208: Parameter {} of function definition must be a variable name (start with $)",
-            quoted(found)
+            found
         );
     }
     if found.is_empty() {
         format!("S0203: Expected {} before end of expression", quoted(expected))
     } else {
-        format!("S0202: Expected {}, got {}", quoted(expected), quoted(found))
+        format!("S0202: Expected {}, got {found}", quoted(expected))
     }
 }
 
@@ -1296,7 +1305,7 @@ impl Parser {
         } else {
             Err(ParserError::Expected {
                 expected: expected.lexeme(),
-                found: self.current_token.lexeme(),
+                found: self.current_token.shown(),
             })
         }
     }
@@ -1348,7 +1357,7 @@ impl Parser {
         if self.current_token != Token::LessThan {
             return Err(ParserError::Expected {
                 expected: "<".to_string(),
-                found: self.current_token.lexeme(),
+                found: self.current_token.shown(),
             });
         }
 
@@ -1663,7 +1672,7 @@ impl Parser {
                             _ => {
                                 return Err(ParserError::Expected {
                                     expected: "parameter name".to_string(),
-                                    found: self.current_token.lexeme(),
+                                    found: self.current_token.shown(),
                                 })
                             }
                         }
@@ -1701,7 +1710,7 @@ impl Parser {
                     thunk: is_thunk,
                 })
             }
-            _ => Err(ParserError::UnexpectedToken(self.current_token.lexeme())),
+            _ => Err(ParserError::UnexpectedToken(self.current_token.shown())),
         }
     }
 
@@ -2448,7 +2457,7 @@ impl Parser {
                         Token::QuestionColon => BinaryOp::Default,
                         Token::TildeArrow => BinaryOp::ChainPipe,
                         _ => {
-                            return Err(ParserError::UnexpectedToken(self.current_token.lexeme()))
+                            return Err(ParserError::UnexpectedToken(self.current_token.shown()))
                         }
                     };
 
@@ -2513,7 +2522,7 @@ impl Parser {
         if self.current_token != Token::Eof {
             return Err(ParserError::InvalidSyntax(format!(
                 "S0201: Syntax error: {}",
-                quoted(&self.current_token.lexeme())
+                self.current_token.shown()
             )));
         }
 
