@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use libtest_mimic::{Arguments, Trial};
 use conformance::Case;
+use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();

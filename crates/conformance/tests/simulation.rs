@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use libtest_mimic::{Arguments, Trial};
 use conformance::{Case, sweep};
+use libtest_mimic::{Arguments, Trial};
 
 /// Where the random choices of a run begin, when nobody says otherwise.
 const SEED: u64 = 1;

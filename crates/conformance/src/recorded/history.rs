@@ -133,7 +133,9 @@ impl Search<'_> {
 
 /// Events that follow whichever branch ended last.
 fn joins(kind: &str) -> bool {
-    let of_branches = ["ParallelState", "MapState"].iter().any(|state| kind.strip_prefix(state).is_some_and(|what| !matches!(what, "Entered" | "Started")));
+    let of_branches = ["ParallelState", "MapState"]
+        .iter()
+        .any(|state| kind.strip_prefix(state).is_some_and(|what| !matches!(what, "Entered" | "Started")));
     of_branches || matches!(kind, "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut" | "MapIterationStarted")
 }
 
@@ -158,3 +160,6 @@ fn without_ids(event: &Value) -> Value {
 fn title(event: &Value) -> String {
     format!("event {} {}", event["id"], text_of(&event["type"]))
 }
+
+#[cfg(test)]
+mod tests;

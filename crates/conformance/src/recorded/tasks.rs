@@ -62,7 +62,10 @@ struct Worker {
 #[derive(Debug, Clone)]
 enum Answer {
     Succeeds(Payload),
-    Fails { error: Option<String>, cause: Option<String> },
+    Fails {
+        error: Option<String>,
+        cause: Option<String>,
+    },
     /// The clock ends the task.
     Never,
 }
@@ -148,9 +151,9 @@ impl Answer {
     /// The answer that an event was caused by.
     fn of_event(event: &Value) -> Option<Result<Self>> {
         let kind = text_of(&event["type"]);
-        let is_end = ["Task", "LambdaFunction", "Activity"].iter().any(|of| {
-            kind.strip_prefix(of).is_some_and(|end| matches!(end, "Succeeded" | "Failed" | "TimedOut"))
-        });
+        let is_end = ["Task", "LambdaFunction", "Activity"]
+            .iter()
+            .any(|of| kind.strip_prefix(of).is_some_and(|end| matches!(end, "Succeeded" | "Failed" | "TimedOut")));
         let details = event.as_object()?.iter().find(|(name, _)| name.ends_with("EventDetails")).map(|(_, details)| details.clone());
         is_end.then(|| {
             let mut result = details.unwrap_or_else(|| json!({}));
@@ -282,7 +285,7 @@ impl ScriptedTasks {
         if matches!(stub.answer, Answer::Never) {
             return;
         }
-        let Some(token) = find_token(&call.parameters.text()) else {
+        let Some(token) = find_token(call.parameters.text()) else {
             self.is_stuck("there is no task token in the parameters".to_owned());
             return;
         };
@@ -390,7 +393,7 @@ async fn send_answer(client: &mut Client, token: &str, answer: Answer) -> Result
 }
 
 /// Returns once the history has so many events, or after a while: the interleaving may be another one.
-async fn wait_for_events(client: &mut Client, execution_arn: &str, count: u64) -> Result<()> {
+pub(super) async fn wait_for_events(client: &mut Client, execution_arn: &str, count: u64) -> Result<()> {
     let began = Instant::now();
     loop {
         let request = json!({ "executionArn": execution_arn, "reverseOrder": true, "maxResults": 1 });
