@@ -7,7 +7,8 @@ use serde_json::{Map, json};
 use skald_query::Value;
 
 use super::host::{Host, SECONDARY_ACCOUNT, SECONDARY_KEY};
-use super::tasks::{self, LOOK_PAUSE, Script};
+use super::stubs::Script;
+use super::tasks::{self, LOOK_PAUSE};
 use super::{definition_text, history, list, refusal, text_of};
 use crate::client::Client;
 use crate::compare::{Beyond, Bindings, compare};

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::tasks::{Script, ScriptedTasks};
+use super::stubs::Script;
+use super::tasks::ScriptedTasks;
 use crate::client::Client;
 
 /// The account of the recordings.
