@@ -6,7 +6,21 @@ use crate::source::Source;
 const PURE: &[&str] = &["query", "asl", "interpreter", "aws"];
 
 /// What pure crates may be built with: data and arithmetic. Whoever adds one has looked for I/O and threads in it.
-const PURE_DEPENDENCIES: &[&str] = &["base64", "bytes", "hmac", "md-5", "serde", "serde_json", "sha1", "sha2", "strum", "thiserror", "unicode-ident"];
+const PURE_DEPENDENCIES: &[&str] = &[
+    "base64",
+    "bytes",
+    "hmac",
+    "jsonata-core",
+    "md-5",
+    "regex",
+    "serde",
+    "serde_json",
+    "sha1",
+    "sha2",
+    "strum",
+    "thiserror",
+    "unicode-ident",
+];
 
 /// What pure code does not say, and what it would be. Names are whole words; `::` joins a path.
 const IMPURITIES: &[(&str, &str)] = &[

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::data_flow::{DataFlow, Text};
 use crate::states::{Choice, Fail, Map, Parallel, Pass, Succeed, Task, Wait};
 
 /// A checked state machine: every transition leads to a state of its own block.
@@ -13,6 +14,7 @@ pub struct Definition {
     pub timeout_seconds: Option<u64>,
     states: Vec<State>,
     by_name: BTreeMap<Arc<str>, StateId>,
+    speaks_jsonata: bool,
     /// In the order of `states`.
     references: Vec<BTreeSet<String>>,
 }
@@ -40,6 +42,22 @@ pub enum StateKind {
     Map(Box<Map>),
 }
 
+impl StateKind {
+    fn speaks_jsonata(&self) -> bool {
+        let flow = match self {
+            Self::Pass(pass) => &pass.flow,
+            Self::Task(task) => &task.flow,
+            Self::Choice(choice) => &choice.flow,
+            Self::Wait(wait) => &wait.flow,
+            Self::Succeed(succeed) => &succeed.flow,
+            Self::Parallel(parallel) => &parallel.flow,
+            Self::Map(map) => &map.flow,
+            Self::Fail(fail) => return [&fail.error, &fail.cause].into_iter().flatten().any(|text| matches!(text, Text::Expression(_))),
+        };
+        matches!(flow, DataFlow::Jsonata(_))
+    }
+}
+
 /// What follows a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
@@ -55,14 +73,10 @@ pub struct Block {
 
 impl Definition {
     /// Puts the table together; the parser has checked names and transitions.
-    pub(crate) fn new(
-        start_at: StateId,
-        timeout_seconds: Option<u64>,
-        states: Vec<State>,
-        references: Vec<BTreeSet<String>>,
-    ) -> Self {
+    pub(crate) fn new(start_at: StateId, timeout_seconds: Option<u64>, states: Vec<State>, references: Vec<BTreeSet<String>>) -> Self {
         let by_name = states.iter().zip(0..).map(|(state, id)| (Arc::clone(&state.name), StateId(id))).collect();
-        Self { start_at, timeout_seconds, states, by_name, references }
+        let speaks_jsonata = states.iter().any(|state| state.kind.speaks_jsonata());
+        Self { start_at, timeout_seconds, states, by_name, speaks_jsonata, references }
     }
 
     /// The state with this id.
@@ -73,6 +87,11 @@ impl Definition {
     /// The state of this name, wherever it is nested.
     pub fn find(&self, name: &str) -> Option<StateId> {
         self.by_name.get(name).copied()
+    }
+
+    /// Whether a state evaluates JSONata, which may take long over the smallest input.
+    pub fn speaks_jsonata(&self) -> bool {
+        self.speaks_jsonata
     }
 
     /// Every state: block by block, an outer block before those nested in it, each in the order of the document.

@@ -17,8 +17,12 @@ pub mod actors;
 pub mod show;
 pub mod simulation;
 pub mod sweep;
-pub mod recorded;
 mod world;
+pub mod verdict;
+pub mod set;
+pub mod compare;
+pub mod client;
+pub mod recorded;
 
 pub use case::Case;
 pub use faults::{Fault, FaultKind};

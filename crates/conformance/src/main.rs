@@ -1,44 +1,49 @@
-//! `conformance recorded FOLDER`: replays recordings of AWS, a line for each that differs and a table.
+//! `conformance SET FOLDER`: runs the cases of a set, says which differ from what was recorded, and counts.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use conformance::recorded::{self, Verdict};
+use anyhow::{Context, Result, bail};
+use conformance::recorded;
+use conformance::verdict::{self, Judged};
 
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (folder, wanted) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["recorded", folder] => (folder, None),
-        ["recorded", folder, wanted] => (folder, Some(wanted)),
-        _ => anyhow::bail!("usage: conformance recorded FOLDER [PART OF AN ID]"),
-    };
-    let mut table: BTreeMap<String, [usize; 3]> = BTreeMap::new();
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    for (area, id, verdict) in recorded::replay_all(Path::new(folder))? {
-        let row = table.entry(area).or_default();
-        match verdict {
-            Verdict::Right => row[0] += 1,
-            Verdict::Wrong(difference) => {
-                row[1] += 1;
-                if wanted.is_none_or(|wanted| id.contains(wanted)) {
-                    println!("{id}: {difference}");
-                }
-            }
-            Verdict::NotRun(reason) => {
-                row[2] += 1;
-                *reasons.entry(reason).or_default() += 1;
-            }
-        }
-    }
-    println!("\n{:30} {:>6} {:>6} {:>8}", "area", "right", "wrong", "not run");
-    let mut all = [0; 3];
-    for (area, row) in &table {
-        println!("{area:30} {:>6} {:>6} {:>8}", row[0], row[1], row[2]);
-        (0..3).for_each(|column| all[column] += row[column]);
-    }
-    println!("{:30} {:>6} {:>6} {:>8}", "all", all[0], all[1], all[2]);
-    for (reason, count) in reasons {
-        println!("not run: {count:>4} {reason}");
+const USAGE: &str = "usage: conformance recorded FOLDER [--only PART_OF_ID] [--json FILE]";
+
+struct Arguments {
+    set: String,
+    folder: Option<PathBuf>,
+    only: String,
+    json: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let arguments = read_arguments()?;
+    let folder = arguments.folder.as_deref().context(USAGE)?;
+    let judged = judge(&arguments.set, folder, &arguments.only)?;
+    print!("{}\n{}", verdict::failures(&judged), verdict::table(&judged));
+    if let Some(file) = &arguments.json {
+        let text = serde_json::to_string_pretty(&verdict::document(&judged))?;
+        std::fs::write(file, text).with_context(|| file.display().to_string())?;
     }
     Ok(())
+}
+
+fn judge(set: &str, folder: &Path, only: &str) -> Result<Vec<Judged>> {
+    match set {
+        "recorded" => recorded::judge_all(folder, only),
+        _ => bail!(USAGE),
+    }
+}
+
+fn read_arguments() -> Result<Arguments> {
+    let mut words = std::env::args().skip(1);
+    let mut arguments = Arguments { set: words.next().context(USAGE)?, folder: None, only: String::new(), json: None };
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--only" => arguments.only = words.next().context(USAGE)?,
+            "--json" => arguments.json = Some(words.next().context(USAGE)?.into()),
+            _ if word.starts_with('-') || arguments.folder.is_some() => bail!(USAGE),
+            _ => arguments.folder = Some(word.into()),
+        }
+    }
+    Ok(arguments)
 }

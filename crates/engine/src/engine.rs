@@ -79,6 +79,7 @@ impl Engine {
             queues: Arc::default(),
             entropy,
             reads: tokio::sync::Semaphore::new(READS_MAX),
+            compute: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             owners,
             stopping: AtomicBool::new(false),
             calls: RunningCalls::default(),

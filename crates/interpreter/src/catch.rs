@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 use skald_asl::catch::Catcher;
+use skald_asl::data_flow::DataFlow;
 use skald_asl::definition::StateKind;
 use skald_asl::retry::Retrier;
 use skald_query::Payload;
 
+use crate::data_flow::Leaving;
 use crate::decide::{Ended, Halt, PAYLOAD_BYTES_MAX, Slice, clipped};
 use crate::event::{EventId, EventKind, FrameId, StateType};
 use crate::failure::{Failure, FailureKind};
@@ -16,8 +18,11 @@ use crate::note::Note;
 use crate::retry;
 
 /// The state in `frame` failed; its thread's last event is the failing one.
-pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, failure: Failure) -> Result<(), Ended> {
-    let mut failing = slice.last(frame);
+pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, mut failure: Failure) -> Result<(), Ended> {
+    let mut failing = match failure.kind {
+        FailureKind::Query => evaluation_failed(slice, frame, &failure)?,
+        FailureKind::Task | FailureKind::Timeout | FailureKind::Heartbeat | FailureKind::State | FailureKind::Runtime => slice.last(frame),
+    };
     loop {
         if failure.kind == FailureKind::Runtime {
             return fail_execution(slice, failing, failure);
@@ -26,13 +31,17 @@ pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, failure:
             return Ok(());
         }
         // A Parallel or Map says that it failed only once no retrier takes it.
-        if let Some(failed) = failed_event(slice, frame) {
+        if let Some(failed) = failed_event(slice, frame, failure.kind) {
             failing = slice.event(frame, failing, failed)?;
         }
         match catch(slice, frame, &failure) {
             Caught::Yes => return Ok(()),
             Caught::No => {}
             Caught::Over => return Err(Ended),
+            Caught::Broken(broken) if broken.kind == FailureKind::Query => {
+                failing = evaluation_failed(slice, frame, &broken)?;
+                failure = broken;
+            }
             Caught::Broken(runtime) => return fail_execution(slice, failing, runtime),
         }
         match slice.execution.frame(frame).parent {
@@ -45,6 +54,18 @@ pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, failure:
     }
 }
 
+/// Records that an expression failed.
+///
+/// SOURCE: recorded: before anything else happened in a state, the event follows what was before the state, but for Wait.
+fn evaluation_failed(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failure: &Failure) -> Result<EventId, Ended> {
+    let visit = slice.visit(frame);
+    let last = slice.last(frame);
+    let previous = if last == visit.entered && visit.state_type != StateType::Wait { visit.before } else { last };
+    let state = Arc::clone(&visit.state);
+    let details = clipped(failure.error.clone(), failure.cause.clone());
+    slice.event(frame, previous, EventKind::EvaluationFailed { details, location: failure.location.clone(), state })
+}
+
 fn fail_execution(slice: &mut Slice<'_, '_, '_>, failing: EventId, failure: Failure) -> Result<(), Ended> {
     slice.event(FrameId::TOP, failing, EventKind::ExecutionFailed(clipped(failure.error, failure.cause)))?;
     Err(Ended)
@@ -54,10 +75,10 @@ fn fail_execution(slice: &mut Slice<'_, '_, '_>, failing: EventId, failure: Fail
 fn try_again(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failing: EventId, failure: &Failure) -> bool {
     let definition = Arc::clone(&slice.definition);
     let Some(kind) = slice.state_of(frame, &definition) else { return false };
-    let retriers = handlers(kind).0;
+    let retriers = retriers(kind);
     let Some(index) = retriers.iter().position(|retrier| retry::matches(&retrier.error_equals, failure)) else { return false };
     let attempt = slice.visit(frame).attempts.get(index).copied().unwrap_or(0);
-    let dice = slice.context.dice.fraction();
+    let dice = slice.dice.borrow_mut().fraction();
     let Ok(delay_ms) = retry::delay_ms(&retriers[index], attempt, dice) else { return false };
     let due = slice.now.plus_millis(delay_ms);
     let retrier = u32::try_from(index).expect("a definition of 1 MiB has fewer retriers");
@@ -70,23 +91,30 @@ enum Caught {
     No,
     /// The execution reached its end while catching.
     Over,
-    /// The error output could not be placed.
+    /// The error output could not be placed or reshaped.
     Broken(Failure),
 }
 
 fn catch(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failure: &Failure) -> Caught {
     let definition = Arc::clone(&slice.definition);
     let Some(kind) = slice.state_of(frame, &definition) else { return Caught::No };
-    let Some(catcher) = handlers(kind).1.iter().find(|catcher| retry::matches(&catcher.error_equals, failure)) else { return Caught::No };
+    let Some((flow, catchers)) = catchers(kind) else { return Caught::No };
+    let Some(index) = catchers.iter().position(|catcher| retry::matches(&catcher.error_equals, failure)) else { return Caught::No };
+    let catcher = &catchers[index];
     let visit = slice.visit(frame);
     let (name, state_type) = (Arc::clone(&visit.state), visit.state_type);
-    let output = match slice.scope(frame).result(&catcher.result_path, &visit.input, error_output(failure)) {
-        Ok(output) if output.byte_count() > PAYLOAD_BYTES_MAX => return Caught::Broken(Failure::data_limit(&name)),
-        Ok(output) => output,
-        Err(runtime) => return Caught::Broken(runtime),
+    let place = format!("Catch[{index}]/");
+    let leaving = Leaving { assign: &catcher.assign, output: catcher.output.as_ref(), place: &place };
+    let outcome = slice.scope(frame).leave_caught(flow, leaving, &catcher.result_path, &visit.input, &error_output(failure));
+    let outcome = match outcome {
+        Ok(outcome) if outcome.output.byte_count() > PAYLOAD_BYTES_MAX || !slice.fits_variables(&outcome.assigned) => {
+            return Caught::Broken(Failure::data_limit(&name));
+        }
+        Ok(outcome) => outcome,
+        Err(failure) => return Caught::Broken(failure),
     };
     let next = Arc::clone(&definition.state(catcher.next).name);
-    match slice.leave(frame, state_type, name, output, Some(next)) {
+    match slice.leave(frame, state_type, name, outcome, Some(next)) {
         Ok(()) => Caught::Yes,
         Err(Halt::Ended) => Caught::Over,
         Err(Halt::Failed(runtime)) => Caught::Broken(runtime),
@@ -97,7 +125,7 @@ fn catch(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failure: &Failure) -> Ca
 fn error_output(failure: &Failure) -> Payload {
     let cause = match failure.kind {
         FailureKind::Timeout | FailureKind::Heartbeat => Some(failure.cause.as_deref().unwrap_or("")),
-        FailureKind::Task | FailureKind::State | FailureKind::Runtime => failure.cause.as_deref(),
+        FailureKind::Task | FailureKind::State | FailureKind::Query | FailureKind::Runtime => failure.cause.as_deref(),
     };
     Payload::from_value(json!({ "Error": failure.error, "Cause": cause }))
 }
@@ -155,9 +183,12 @@ fn abort_state(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failing: EventId) 
     Ok(())
 }
 
-fn failed_event(slice: &Slice<'_, '_, '_>, frame: FrameId) -> Option<EventKind> {
+fn failed_event(slice: &Slice<'_, '_, '_>, frame: FrameId, kind: FailureKind) -> Option<EventKind> {
     let visit = slice.execution.frame(frame).visit()?;
     match (visit.state_type, &visit.doing) {
+        // SOURCE: recorded of a Map whose `Items` fail; nothing has started then.
+        (StateType::Parallel, Doing::Working) if kind == FailureKind::Query => Some(EventKind::ParallelStateFailed),
+        (StateType::Map, Doing::Working) if kind == FailureKind::Query => Some(EventKind::MapStateFailed),
         (StateType::Parallel, Doing::FannedOut(_)) => Some(EventKind::ParallelStateFailed),
         (StateType::Map, Doing::FannedOut(_)) => Some(EventKind::MapStateFailed),
         (StateType::Parallel | StateType::Map, Doing::Working | Doing::Waiting { .. } | Doing::BackingOff { .. } | Doing::Task(_)) => None,
@@ -165,11 +196,20 @@ fn failed_event(slice: &Slice<'_, '_, '_>, frame: FrameId) -> Option<EventKind> 
     }
 }
 
-fn handlers(kind: &StateKind) -> (&[Retrier], &[Catcher]) {
+fn retriers(kind: &StateKind) -> &[Retrier] {
     match kind {
-        StateKind::Task(task) => (&task.retriers, &task.catchers),
-        StateKind::Parallel(parallel) => (&parallel.retriers, &parallel.catchers),
-        StateKind::Map(map) => (&map.retriers, &map.catchers),
-        StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_) => (&[], &[]),
+        StateKind::Task(task) => &task.retriers,
+        StateKind::Parallel(parallel) => &parallel.retriers,
+        StateKind::Map(map) => &map.retriers,
+        StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_) => &[],
+    }
+}
+
+fn catchers(kind: &StateKind) -> Option<(&DataFlow, &[Catcher])> {
+    match kind {
+        StateKind::Task(task) => Some((&task.flow, &task.catchers)),
+        StateKind::Parallel(parallel) => Some((&parallel.flow, &parallel.catchers)),
+        StateKind::Map(map) => Some((&map.flow, &map.catchers)),
+        StateKind::Pass(_) | StateKind::Choice(_) | StateKind::Wait(_) | StateKind::Succeed(_) | StateKind::Fail(_) => None,
     }
 }

@@ -16,6 +16,8 @@ pub enum Command {
     Tick,
     /// The call of a task was answered.
     CallAnswered { scheduled: EventId, answer: TaskAnswer },
+    /// The job that a task's call started came to its end.
+    JobEnded { scheduled: EventId, answer: TaskAnswer },
     /// Someone answered by a task's token.
     TokenAnswered { scheduled: EventId, nonce: u64, answer: TaskAnswer },
     /// No heartbeat came in time.

@@ -1,5 +1,8 @@
 //! What the shell brings to a decision: time, dice, tokens, limits.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use skald_asl::Timestamp;
 use skald_query::Budget;
 
@@ -12,6 +15,8 @@ pub struct Context<'a> {
     pub dice: Dice,
     pub world: &'a dyn World,
     pub budget: Budget,
+    /// The last resort of a shell that has a clock: raised, it ends the expression that runs. Counted limits come first.
+    pub cancel: Option<Arc<AtomicBool>>,
     /// The machine was deleted: the execution ends at its next transition.
     pub machine_deleted: bool,
 }

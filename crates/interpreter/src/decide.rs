@@ -10,14 +10,15 @@ use skald_query::payload::PAYLOAD_DEPTH_MAX;
 use skald_query::{Budget, Payload};
 
 use crate::command::{Command, TaskAnswer};
-use crate::context::Context;
+use crate::context::{Context, Dice};
+use crate::data_flow::Outcome;
 use crate::event::{ErrorDetails, Event, EventId, EventKind, FrameId, StateType};
 use crate::execution::{EVENTS_MAX, Execution, Identity, Status};
 use crate::failure::{Failure, FailureKind, RUNTIME};
 use crate::frame::{Doing, Frame, Step, Visit};
 use crate::note::{Note, Origin};
 use crate::record::Record;
-use crate::scope::Scope;
+use crate::scope::{Scope, Variables};
 use crate::states;
 
 /// A slice ends after this many events …
@@ -26,6 +27,8 @@ const SLICE_EVENTS_MAX: usize = 256;
 const SLICE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest input, output or result of a state. SOURCE: limits.md §1.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// All variables of an execution. SOURCE: limits.md §1.
+const VARIABLE_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// SOURCE: limits.md §1; AWS counts characters.
 const ERROR_CHARACTERS_MAX: usize = 256;
 const CAUSE_CHARACTERS_MAX: usize = 32_768;
@@ -65,11 +68,13 @@ impl Execution {
     pub fn advance(&mut self, command: Command, context: &mut Context<'_>) -> Vec<Record> {
         let now = context.now.max(self.last_time);
         let budget = RefCell::new(context.budget.clone());
+        let dice = RefCell::new(context.dice.clone());
         let mut slice = Slice {
             definition: Arc::clone(&self.definition),
             execution: self,
             context,
             now,
+            dice,
             budget,
             fixed_context: OnceCell::new(),
             records: Vec::new(),
@@ -77,8 +82,9 @@ impl Execution {
         };
         // `Ended` only stops the slice: the terminal event is recorded.
         let _: Result<(), Ended> = slice.handle(command).and_then(|()| slice.go_on());
-        let Slice { records, budget, .. } = slice;
+        let Slice { records, budget, dice, .. } = slice;
         context.budget = budget.into_inner();
+        context.dice = dice.into_inner();
         records
     }
 }
@@ -89,6 +95,7 @@ pub(crate) struct Slice<'e, 'c, 'w> {
     pub(crate) execution: &'e mut Execution,
     pub(crate) context: &'c mut Context<'w>,
     pub(crate) now: Timestamp,
+    pub(crate) dice: RefCell<Dice>,
     budget: RefCell<Budget>,
     /// Execution and StateMachine of the context object: the same for every state, and as large as the input.
     fixed_context: OnceCell<Value>,
@@ -120,6 +127,7 @@ impl Slice<'_, '_, '_> {
             Command::CallAnswered { scheduled, answer } => {
                 self.react(scheduled, |slice, frame| states::task::call_answered(slice, frame, answer))
             }
+            Command::JobEnded { scheduled, answer } => self.react(scheduled, |slice, frame| states::task::job_ended(slice, frame, answer)),
             Command::TokenAnswered { scheduled, nonce, answer } => {
                 self.react(scheduled, |slice, frame| states::task::token_answered(slice, frame, nonce, answer))
             }
@@ -236,13 +244,14 @@ impl Slice<'_, '_, '_> {
     }
 
     /// Leaves a state: the end of a block joins the state around it, or ends the execution.
-    pub(crate) fn exit(&mut self, frame: FrameId, state_type: StateType, output: Payload, transition: Transition) -> Result<(), Halt> {
+    pub(crate) fn exit(&mut self, frame: FrameId, state_type: StateType, outcome: Outcome, transition: Transition) -> Result<(), Halt> {
+        let Outcome { output, assigned } = outcome;
         let visit = self.visit(frame);
         let name = Arc::clone(&visit.state);
-        if output.byte_count() > PAYLOAD_BYTES_MAX {
+        if output.byte_count() > PAYLOAD_BYTES_MAX || !self.fits_variables(&assigned) {
             return Err(Halt::Failed(Failure::data_limit(&name)));
         }
-        if output.is_too_deep() {
+        if output.is_too_deep() || assigned.iter().any(|(_, value)| value.is_too_deep()) {
             let reason = format!("The output nests deeper than {PAYLOAD_DEPTH_MAX} levels");
             return Err(Halt::Failed(self.scope(frame).runtime(&reason)));
         }
@@ -250,8 +259,14 @@ impl Slice<'_, '_, '_> {
             Transition::Next(next) => Some(Arc::clone(&self.definition.state(next).name)),
             Transition::End => None,
         };
-        self.leave(frame, state_type, name, output, next)?;
+        self.leave(frame, state_type, name, Outcome { output, assigned }, next)?;
         Ok(())
+    }
+
+    /// Whether these variables may be set beside those that are there. SOURCE: limits.md §1.
+    pub(crate) fn fits_variables(&self, assigned: &[(Arc<str>, Payload)]) -> bool {
+        let bytes: usize = assigned.iter().map(|(_, value)| value.byte_count()).sum();
+        bytes <= PAYLOAD_BYTES_MAX && (bytes == 0 || bytes + self.execution.variable_bytes() <= VARIABLE_BYTES_MAX)
     }
 
     /// Records the exit and what follows from the end of a block.
@@ -260,15 +275,16 @@ impl Slice<'_, '_, '_> {
         frame: FrameId,
         state_type: StateType,
         name: Arc<str>,
-        output: Payload,
+        outcome: Outcome,
         next: Option<Arc<str>>,
     ) -> Result<(), Halt> {
+        let Outcome { output, assigned } = outcome;
         let ends_block = next.is_none();
         let (parent, index, previous) = {
             let frame = self.execution.frame(frame);
             (frame.parent, frame.index, frame.last)
         };
-        let exit = self.event(frame, previous, EventKind::StateExited { state_type, name, output: output.clone(), next })?;
+        let exit = self.event(frame, previous, EventKind::StateExited { state_type, name, output: output.clone(), assigned, next })?;
         if !ends_block {
             return Ok(());
         }
@@ -301,23 +317,34 @@ impl Slice<'_, '_, '_> {
     /// The scope of the state that `frame` is in.
     pub(crate) fn scope<'s>(&'s self, frame: FrameId) -> Scope<'s> {
         let visit = self.visit(frame);
-        self.scope_of(&visit.state, visit.entered, visit.entered_at, retry_count(visit))
+        self.scope_of(frame, &visit.state, visit.entered, visit.entered_at, retry_count(visit))
     }
 
     /// The scope of a state that is about to be entered.
-    pub(crate) fn scope_before<'s>(&'s self, state: &'s str) -> Scope<'s> {
-        self.scope_of(state, self.execution.last_event + 1, self.now, None)
+    pub(crate) fn scope_before<'s>(&'s self, frame: FrameId, state: &'s str) -> Scope<'s> {
+        self.scope_of(frame, state, self.execution.last_event + 1, self.now, None)
     }
 
-    fn scope_of<'s>(&'s self, state: &'s str, entered: EventId, entered_at: Timestamp, retry_count: Option<u64>) -> Scope<'s> {
+    fn scope_of<'s>(
+        &'s self,
+        frame: FrameId,
+        state: &'s str,
+        entered: EventId,
+        entered_at: Timestamp,
+        retry_count: Option<u64>,
+    ) -> Scope<'s> {
         Scope {
             identity: self.identity(),
             state,
             entered,
             entered_at,
+            now: self.now,
             retry_count,
             task_token: None,
             map_item: None,
+            variables: Variables { frames: &self.execution.frames, frame },
+            cancel: &self.context.cancel,
+            dice: &self.dice,
             budget: &self.budget,
             fixed_context: &self.fixed_context,
             own_context: OnceCell::new(),
@@ -360,11 +387,11 @@ impl Slice<'_, '_, '_> {
 
     /// Bytes of payload that were in no event before: what a state hands on as it got it is not new.
     fn new_payload_bytes(&self, frame: FrameId, kind: &EventKind) -> usize {
-        if let EventKind::StateExited { output, .. } = kind
+        if let EventKind::StateExited { output, assigned, .. } = kind
             && let Some(visit) = self.execution.frames.get(&frame).and_then(Frame::visit)
             && visit.input.is_same(output)
         {
-            return 0;
+            return assigned_bytes(assigned);
         }
         payload_bytes(kind)
     }
@@ -377,6 +404,10 @@ impl Slice<'_, '_, '_> {
         self.execution.apply(&record);
         self.records.push(record);
     }
+}
+
+fn assigned_bytes(assigned: &[(Arc<str>, Payload)]) -> usize {
+    assigned.iter().map(|(_, value)| value.byte_count()).sum()
 }
 
 /// How often the state was tried again.
@@ -404,7 +435,7 @@ fn clip(mut text: String, characters_max: usize) -> String {
 /// New payload bytes of an event: outputs, since inputs were outputs before.
 fn payload_bytes(kind: &EventKind) -> usize {
     match kind {
-        EventKind::StateExited { output, .. } => output.byte_count(),
+        EventKind::StateExited { output, assigned, .. } => output.byte_count() + assigned_bytes(assigned),
         EventKind::LambdaFunctionScheduled { input: payload, .. }
         | EventKind::TaskScheduled { parameters: payload, .. }
         | EventKind::ActivityScheduled { input: payload, .. }
@@ -415,6 +446,7 @@ fn payload_bytes(kind: &EventKind) -> usize {
         | EventKind::ExecutionTimedOut(_)
         | EventKind::ExecutionAborted(_)
         | EventKind::StateEntered { .. }
+        | EventKind::EvaluationFailed { .. }
         | EventKind::LambdaFunctionStarted
         | EventKind::LambdaFunctionSucceeded { .. }
         | EventKind::LambdaFunctionFailed(_)
@@ -459,7 +491,7 @@ pub(crate) fn checked(answer: TaskAnswer, resource: &str) -> Result<Payload, Fai
                 Some(crate::failure::TIMEOUT) => FailureKind::Timeout,
                 Some(_) | None => FailureKind::Task,
             };
-            Err(Failure { error, cause, kind })
+            Err(Failure { error, cause, kind, location: None })
         }
     }
 }

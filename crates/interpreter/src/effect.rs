@@ -17,6 +17,8 @@ pub enum Effect {
     Call { scheduled: EventId, state: Arc<str>, resource: Resource, parameters: Payload, credentials_role_arn: Option<String> },
     /// Offer a task to an activity's workers; `started` ones were polled, and did not reach their worker.
     Offer { scheduled: EventId, scheduled_at: Timestamp, activity_arn: String, input: Payload, nonce: u64, started: bool },
+    /// Wait for the end of the job that a call started, and bring it as `JobEnded`; `submitted` is what the call answered.
+    Follow { scheduled: EventId, state: Arc<str>, resource: Resource, submitted: Payload, credentials_role_arn: Option<String> },
     /// Cancel a job that nobody waits for any more, then say `Settled`. Also owed by an ended execution.
     Cancel { scheduled: EventId, resource: Resource, submitted: Payload },
 }
@@ -25,7 +27,10 @@ impl Effect {
     /// The event that scheduled it.
     pub fn scheduled(&self) -> EventId {
         match self {
-            Self::Call { scheduled, .. } | Self::Offer { scheduled, .. } | Self::Cancel { scheduled, .. } => *scheduled,
+            Self::Call { scheduled, .. }
+            | Self::Offer { scheduled, .. }
+            | Self::Follow { scheduled, .. }
+            | Self::Cancel { scheduled, .. } => *scheduled,
         }
     }
 }

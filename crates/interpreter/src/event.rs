@@ -119,8 +119,17 @@ pub enum EventKind {
         state_type: StateType,
         name: Arc<str>,
         output: Payload,
+        /// The variables set on leaving, in the order of `Assign`; shown only when there are some.
+        assigned: Vec<(Arc<str>, Payload)>,
         /// Private: the state that follows; none ends the block.
         next: Option<Arc<str>>,
+    },
+    /// A JSONata expression of the state failed, or yielded what cannot stand in its field.
+    EvaluationFailed {
+        details: ErrorDetails,
+        /// `Output/x`, `Choices[0]/Condition`.
+        location: Option<String>,
+        state: Arc<str>,
     },
 
     LambdaFunctionScheduled {

@@ -130,6 +130,11 @@ impl Execution {
         }
     }
 
+    /// What it runs.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
     /// Who it is; none before the first records.
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.as_ref()
@@ -163,9 +168,12 @@ impl Execution {
     pub fn payload_bytes(&self) -> usize {
         self.frames
             .values()
-            .map(|frame| match &frame.step {
-                Step::Entering { input: payload, .. } | Step::Ended { output: payload } => payload.byte_count(),
-                Step::Inside(visit) => visit.input.byte_count(),
+            .map(|frame| {
+                let held = match &frame.step {
+                    Step::Entering { input: payload, .. } | Step::Ended { output: payload } => payload.byte_count(),
+                    Step::Inside(visit) => visit.input.byte_count(),
+                };
+                held + frame.variables.values().map(Payload::byte_count).sum::<usize>()
             })
             .sum()
     }
@@ -217,6 +225,15 @@ impl Execution {
                         nonce: task.plan.nonce,
                         started: task.phase == Phase::Started,
                     }),
+                    (Target::Service { resource, completion: Completion::Job }, Phase::Submitted { output }) => {
+                        effects.push(Effect::Follow {
+                            scheduled: task.scheduled,
+                            state: Arc::clone(&visit.state),
+                            resource: service_resource(resource),
+                            submitted: output.clone(),
+                            credentials_role_arn: task.credentials_role_arn.clone(),
+                        });
+                    }
                     (_, Phase::Submitted { .. } | Phase::Delivered) => {}
                 }
             }
@@ -269,6 +286,11 @@ impl Execution {
     /// The frame whose running attempt has this scheduled event.
     pub(crate) fn frame_of_task(&self, scheduled: EventId) -> Option<FrameId> {
         self.frames.iter().find(|(_, frame)| frame.task().is_some_and(|task| task.scheduled == scheduled)).map(|(id, _)| *id)
+    }
+
+    /// Bytes of all variables of all scopes.
+    pub(crate) fn variable_bytes(&self) -> usize {
+        self.frames.values().flat_map(|frame| frame.variables.values()).map(Payload::byte_count).sum()
     }
 
     pub(crate) fn frame(&self, id: FrameId) -> &Frame {

@@ -3,7 +3,10 @@
 //! A past record means the same for ever: nothing here looks into the definition, evaluates, or can fail. A record that
 //! does not fit the state (it cannot come from `decide`) changes nothing but the counters.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use skald_query::Payload;
 
 use crate::event::{Completion, Event, EventId, EventKind, FrameId};
 use crate::execution::{Execution, Identity, OwedCancel, Status};
@@ -76,6 +79,7 @@ impl Execution {
                 let visit = Visit {
                     state: Arc::clone(name),
                     state_type: *state_type,
+                    before: event.previous,
                     entered: id,
                     entered_at: event.at,
                     input: input.clone(),
@@ -84,7 +88,8 @@ impl Execution {
                 };
                 self.set_step(frame, id, Step::Inside(Box::new(visit)));
             }
-            EventKind::StateExited { output, next: Some(next), .. } => {
+            EventKind::StateExited { output, assigned, next: Some(next), .. } => {
+                self.assign(frame, assigned);
                 self.set_step(frame, id, Step::Entering { state: Arc::clone(next), input: output.clone() });
             }
             EventKind::StateExited { output, next: None, .. } => {
@@ -156,7 +161,7 @@ impl Execution {
                 let children: Vec<FrameId> = (first_frame.0..).zip(branches).map(|(child, _)| FrameId(child)).collect();
                 for ((child, start_at), index) in children.iter().zip(branches).zip(0..) {
                     let step = Step::Entering { state: Arc::clone(start_at), input: input.clone() };
-                    self.add_frame(*child, Frame { parent: Some(frame), index, last: id, step });
+                    self.add_frame(*child, Frame { parent: Some(frame), index, last: id, step, variables: BTreeMap::new() });
                 }
                 let fan_out =
                     FanOut { outputs: vec![None; branches.len()], unfinished: length(branches.len()), children, iterations: None };
@@ -174,7 +179,7 @@ impl Execution {
             }
             EventKind::MapIterationStarted { index, iteration, input, start_at, .. } => {
                 let step = Step::Entering { state: Arc::clone(start_at), input: input.clone() };
-                self.add_frame(*iteration, Frame { parent: Some(frame), index: *index, last: id, step });
+                self.add_frame(*iteration, Frame { parent: Some(frame), index: *index, last: id, step, variables: BTreeMap::new() });
                 if let Some(fan_out) = self.fan_out_mut(frame) {
                     fan_out.children.push(*iteration);
                     if let Some(iterations) = &mut fan_out.iterations {
@@ -182,6 +187,7 @@ impl Execution {
                     }
                 }
             }
+            EventKind::EvaluationFailed { .. } => self.move_on(frame, id),
             // The last one is what `MapStateSucceeded` follows; the next iteration follows the exit before it.
             EventKind::MapIterationSucceeded { .. } => self.move_on(frame, id),
             EventKind::ParallelStateFailed | EventKind::MapStateFailed => {
@@ -199,7 +205,7 @@ impl Execution {
         }
     }
 
-    fn begin(&mut self, event: &Event, input: skald_query::Payload, start_at: &Arc<str>) {
+    fn begin(&mut self, event: &Event, input: Payload, start_at: &Arc<str>) {
         if let Some(identity) = &self.identity {
             let mut identity = Identity::clone(identity);
             identity.input = input.clone();
@@ -209,7 +215,7 @@ impl Execution {
         self.status = Status::Running;
         // The first state's Entered event has 0 before it, not 1. SOURCE: history.md §3.
         let step = Step::Entering { state: Arc::clone(start_at), input };
-        self.frames.insert(FrameId::TOP, Frame { parent: None, index: 0, last: 0, step });
+        self.frames.insert(FrameId::TOP, Frame { parent: None, index: 0, last: 0, step, variables: BTreeMap::new() });
     }
 
     /// The end. Frames that had not exited stay as they are: a redrive needs them.
@@ -256,6 +262,12 @@ impl Execution {
     fn add_frame(&mut self, id: FrameId, frame: Frame) {
         self.next_frame = self.next_frame.max(id.0 + 1);
         self.frames.insert(id, frame);
+    }
+
+    fn assign(&mut self, frame: FrameId, assigned: &[(Arc<str>, Payload)]) {
+        if let Some(frame) = self.frames.get_mut(&frame) {
+            frame.variables.extend(assigned.iter().cloned());
+        }
     }
 
     fn move_on(&mut self, frame: FrameId, id: EventId) {
@@ -314,7 +326,7 @@ fn newborn(origin: &Origin) -> Identity {
         execution_arn: origin.execution_arn(),
         machine_arn: origin.machine_arn(),
         origin: origin.clone(),
-        input: skald_query::Payload::empty_object(),
+        input: Payload::empty_object(),
         started_at: skald_asl::Timestamp::default(),
     }
 }

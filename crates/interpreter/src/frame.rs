@@ -1,5 +1,6 @@
 //! Frames: the threads of an execution. The top level is one, each branch and each iteration has its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skald_asl::Timestamp;
@@ -17,6 +18,8 @@ pub struct Frame {
     /// The last advancing event of the thread: the `previousEventId` of the next.
     pub last: EventId,
     pub step: Step,
+    /// The variables of this scope. Those of the frames around it are seen, and never set, from here.
+    pub variables: BTreeMap<Arc<str>, Payload>,
 }
 
 /// What a frame does next.
@@ -39,6 +42,8 @@ pub enum Step {
 pub struct Visit {
     pub state: Arc<str>,
     pub state_type: StateType,
+    /// The thread's last event before it came here.
+    pub before: EventId,
     pub entered: EventId,
     pub entered_at: Timestamp,
     /// The raw input, before `InputPath`.

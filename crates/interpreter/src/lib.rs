@@ -21,6 +21,7 @@ pub mod frame;
 mod fold;
 mod decide;
 mod scope;
+mod data_flow;
 mod retry;
 mod catch;
 mod states;

@@ -60,7 +60,7 @@ fn is_kind_named(name: &str, kind: FailureKind) -> bool {
         FailureKind::Task => name == TASK_FAILED,
         FailureKind::Timeout => name == TIMEOUT,
         FailureKind::Heartbeat => name == TIMEOUT || name == HEARTBEAT_TIMEOUT,
-        FailureKind::State | FailureKind::Runtime => false,
+        FailureKind::State | FailureKind::Query | FailureKind::Runtime => false,
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn failure(error: Option<&str>, kind: FailureKind) -> Failure {
-        Failure { error: error.map(str::to_owned), cause: None, kind }
+        Failure { error: error.map(str::to_owned), cause: None, kind, location: None }
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl Run {
             dice: Dice::seeded(seed),
             world: &Anywhere,
             budget: Budget::of_steps(1_000_000),
+            cancel: None,
             machine_deleted: false,
         };
         let before = self.execution.clone();
@@ -184,8 +185,14 @@ fn a_slice_ends_between_states_and_the_history_ends_at_its_limit() {
     assert!(run.records.len() <= 258, "a slice is at most 256 records and a state's last ones");
     // Without the double check of `command`, which is quadratic in the length of the journal.
     while run.execution.is_ready() {
-        let mut context =
-            Context { now: run.now, dice: Dice::seeded(1), world: &Anywhere, budget: Budget::of_steps(1_000_000), machine_deleted: false };
+        let mut context = Context {
+            now: run.now,
+            dice: Dice::seeded(1),
+            world: &Anywhere,
+            budget: Budget::of_steps(1_000_000),
+            cancel: None,
+            machine_deleted: false,
+        };
         let records = run.execution.advance(Command::Continue, &mut context);
         assert!(!records.is_empty());
         run.records.extend(records);
@@ -340,8 +347,14 @@ fn a_document_that_grows_deeper_with_each_state_ends_the_execution_and_not_the_p
     );
     let mut run = Run::started(&definition, "{}");
     while run.execution.is_ready() {
-        let mut context =
-            Context { now: run.now, dice: Dice::seeded(1), world: &Anywhere, budget: Budget::of_steps(1_000_000), machine_deleted: false };
+        let mut context = Context {
+            now: run.now,
+            dice: Dice::seeded(1),
+            world: &Anywhere,
+            budget: Budget::of_steps(1_000_000),
+            cancel: None,
+            machine_deleted: false,
+        };
         run.execution.advance(Command::Continue, &mut context);
     }
     let Status::Failed { error, cause, .. } = run.execution.status() else { panic!("it failed") };

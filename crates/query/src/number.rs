@@ -4,6 +4,25 @@ use std::cmp::Ordering;
 
 use serde_json::Number;
 
+/// `text` as a number that keeps it; `None` for what is no JSON number.
+///
+/// `str::parse` would not do: it writes `1e9` as `1e+9`.
+pub fn read(text: &str) -> Option<Number> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let is_number =
+        digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(digits) && exponent.is_none_or(digits);
+    is_number.then(|| Number::from_string_unchecked(text.to_owned()))
+}
+
 /// Whether it is written as an integer: without a fraction and an exponent. Jackson reads such as `int`, `long` or
 /// `BigInteger`, all others as `double`, so `1.0` is no integer.
 pub fn is_integer(number: &Number) -> bool {

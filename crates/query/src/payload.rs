@@ -3,7 +3,9 @@
 //! What a tree keeps of the text, and how it is printed again:
 //! * Numbers keep their text, whatever their size ([`crate::number`] compares them).
 //! * Of members with the same name the last one counts, at the place of the first. SOURCE: Jackson.
-//! * An escaped half of a surrogate pair becomes U+FFFD. Jackson keeps it and the JVM writes it as `?`; neither is text.
+//! * An escaped half of a surrogate pair becomes U+FFFD: no Unicode text can hold it. Java's strings can.
+//! * Numbers are a guess, too: Jackson by itself would print `-0` as `0`, `1.10` as `1.1`, `1e2` as `100.0`, `1e999` as
+//!   `"Infinity"`. Nothing recorded shows which of its settings AWS uses; digits that stay can do no harm.
 //! * Control characters are escaped with upper-case digits, `/` and what is not ASCII not at all. SOURCE: Jackson.
 
 mod tree;

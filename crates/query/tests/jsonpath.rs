@@ -51,7 +51,7 @@ fn every_recorded_case_has_its_result() {
 #[test]
 fn a_path_says_what_it_is() {
     let context = Path::parse("$$.Task.Token").expect("valid");
-    assert_eq!((context.root(), context.text(), context.is_identity()), (Root::Context, "$$.Task.Token", false));
+    assert_eq!((context.root(), context.text(), context.is_identity()), (&Root::Context, "$$.Task.Token", false));
     assert!(!Path::parse("$$").expect("valid").is_identity());
     assert!(Path::default().is_identity() && ReferencePath::default().is_identity());
     assert!(Path::parse("$.a[0]").expect("valid").is_reference());

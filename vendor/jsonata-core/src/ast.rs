@@ -1,13 +1,12 @@
 // Abstract Syntax Tree definitions
 // Mirrors the AST structure from jsonata.js
 
-use serde::{Deserialize, Serialize};
 
 /// Stage types that can be attached to path steps
 ///
 /// In JSONata, predicates following path segments become "stages" that are applied
 /// during the extraction process, not as separate steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
     /// Filter/predicate stage `[expr]`
     Filter(Box<AstNode>),
@@ -28,7 +27,7 @@ pub enum Stage {
 ///
 /// Stages are operations (like predicates) that apply during the step evaluation,
 /// not after all steps are complete.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PathStep {
     /// The main step node (field name, wildcard, etc.)
     pub node: AstNode,
@@ -56,7 +55,6 @@ pub struct PathStep {
     /// through. jsonata-js's seekParent marks such a block's tail path
     /// `tuple`, so the step's result is that path's tuple stream, carrying
     /// its bindings, rather than its values.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inner_tuple: bool,
     /// This step's identity, which the evaluator keys its cache of compiled
     /// step bodies by (#197). Each new step gets an id no other step has had
@@ -65,7 +63,6 @@ pub struct PathStep {
     /// (a deserialized step gets a new one). Code that changes the `node` of
     /// a step must give it a new id (`StepId::default()`) if a clone of the
     /// old step may be evaluated by the same evaluator.
-    #[serde(skip)]
     pub id: StepId,
 }
 
@@ -108,7 +105,7 @@ impl std::fmt::Debug for StepId {
 ///
 /// `Clone` is implemented by hand (below) so that a deep tree is cloned
 /// without overflowing the native stack.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq)]
 pub enum AstNode {
     /// String literal (e.g., "hello", 'world')
     String(String),
@@ -182,7 +179,6 @@ pub enum AstNode {
         signature: Option<String>,
         /// Whether this lambda's body is a thunk (contains tail call that should be optimized)
         /// A thunk wraps a tail-position function call for TCO
-        #[serde(default)]
         thunk: bool,
     },
 
@@ -357,7 +353,7 @@ impl Clone for AstNode {
 }
 
 /// Binary operators
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinaryOp {
     // Arithmetic
     Add,
@@ -414,7 +410,7 @@ pub enum BinaryOp {
 }
 
 /// Unary operators
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnaryOp {
     /// Negation (-)
     Negate,

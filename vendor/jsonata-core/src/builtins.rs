@@ -12,6 +12,7 @@
 //! stay in `evaluate_function_call`. That line is a real boundary, not an
 //! accident of this refactor -- jsonata-js draws it in the same place.
 
+use crate::meter;
 use crate::evaluator::{EvaluatorError, EvaluatorOptions};
 use crate::value::JValue;
 use std::rc::Rc;
@@ -245,6 +246,16 @@ pub(crate) fn dispatch_pure(
     context: &JValue,
     options: &EvaluatorOptions,
 ) -> Result<JValue, EvaluatorError> {
+    // 0. What looking at the arguments costs.
+    for arg in args {
+        match arg {
+            JValue::String(s) => meter::scan(s.len())?,
+            JValue::Array(items) => meter::steps(items.len() as u64 / 8)?,
+            JValue::Object(map) => meter::steps(map.len() as u64 / 8)?,
+            _ => {}
+        }
+    }
+
     // 1. Implicit context insertion. The union of what the two paths used to
     //    do separately: only the tree-walker had `fromMillis` here and
     //    `replace` below, which was invisible because neither compiles.
@@ -603,6 +614,7 @@ pub(crate) fn dispatch_pure(
             }
 
             let padding_needed = abs_width - char_count;
+            meter::fits(string.len().saturating_add(padding_needed))?;
 
             let pad_chars: Vec<char> = pad_string.chars().collect();
             let mut padding = String::with_capacity(padding_needed);
@@ -967,6 +979,7 @@ pub(crate) fn dispatch_pure(
             // Find the length of the shortest array
             let min_len = arrays.iter().map(|a| a.len()).min().unwrap_or(0);
 
+            meter::fits_growing(min_len.saturating_mul(arrays.len()).saturating_mul(8))?;
             // Zip the arrays together
             let mut result = Vec::with_capacity(min_len);
             for i in 0..min_len {
@@ -1008,18 +1021,19 @@ pub(crate) fn dispatch_pure(
                 crate::evaluator::hof_result_sequence(vec![], options)
             }
             Some(JValue::Object(obj)) => {
-                let keys: Vec<JValue> = obj.keys().map(|k| JValue::string(k.clone())).collect();
+                let keys: Vec<JValue> = obj.keys().map(|k| JValue::string(k.as_str())).collect();
                 crate::evaluator::hof_result_sequence(keys, options)
             }
             Some(JValue::Array(arr)) => {
                 let mut all_keys: Vec<JValue> = Vec::new();
+                let mut seen = std::collections::HashSet::new();
                 for item in arr.iter() {
                     let normalized_item = crate::evaluator::normalize_lazy(item)?;
                     if let JValue::Object(obj) = &normalized_item {
+                        meter::steps(obj.len() as u64)?;
                         for key in obj.keys() {
-                            let k = JValue::string(key.clone());
-                            if !all_keys.contains(&k) {
-                                all_keys.push(k);
+                            if seen.insert(key.clone()) {
+                                all_keys.push(JValue::string(key.as_str()));
                             }
                         }
                     }
@@ -1128,7 +1142,7 @@ pub(crate) fn dispatch_pure(
                             JValue::Object(obj) => {
                                 let spread_result = functions::object::spread(obj)?;
                                 if let JValue::Array(spread_items) = spread_result {
-                                    result.extend(spread_items.iter().cloned());
+                                    meter::extend(&mut result, &spread_items);
                                 } else {
                                     result.push(spread_result);
                                 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::value::JValue;
+use crate::meter;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, TimeZone, Timelike, Utc};
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
@@ -37,6 +38,14 @@ pub enum DateTimeError {
     #[error("{code}: {message}")]
     Coded { code: &'static str, message: String },
 }
+
+/// A passed limit: its text is only for the record, since the meter has tripped.
+fn limit(error: crate::evaluator::EvaluatorError) -> DateTimeError {
+    DateTimeError::ParseError(error.to_string())
+}
+
+/// How large a width or a count of digits in a picture may be.
+const PICTURE_DIGITS_MAX: usize = 1_000;
 
 fn coded(code: &'static str, message: impl Into<String>) -> DateTimeError {
     DateTimeError::Coded {
@@ -162,6 +171,10 @@ pub fn from_millis_with_picture(
 /// string (roman numerals, spreadsheet letters, spelled-out words, decimal-digit
 /// patterns with grouping separators, ordinals).
 pub fn format_integer(value: f64, picture: &str) -> Result<JValue, DateTimeError> {
+    meter::picture(picture.len()).map_err(limit)?;
+    if !value.is_finite() {
+        return Err(coded("D1001", "Number out of range: null".to_string()));
+    }
     let format = analyse_integer_picture(picture)?;
     let formatted = format_integer_value(value.floor(), &format)?;
     Ok(JValue::string(formatted))
@@ -172,6 +185,8 @@ pub fn format_integer(value: f64, picture: &str) -> Result<JValue, DateTimeError
 /// the input is not validated against the picture's shape before parsing -- an
 /// unparseable value simply fails at the underlying number/word/numeral conversion.
 pub fn parse_integer(value: &str, picture: &str) -> Result<JValue, DateTimeError> {
+    meter::picture(picture.len()).map_err(limit)?;
+    meter::scan(value.len().saturating_mul(8)).map_err(limit)?;
     let format = analyse_integer_picture(picture)?;
     // A malformed *picture* still raises (D3130), as it does in jsonata-js.
     // A value that does not match does not: the reference runs the picture
@@ -402,6 +417,10 @@ const ROMAN_NUMERALS: [(i64, &str); 13] = [
 
 fn decimal_to_roman(mut value: i64) -> String {
     let mut result = String::new();
+    // Every thousand is a letter.
+    if meter::fits(usize::try_from(value / 1000).unwrap_or(usize::MAX)).is_err() {
+        return result;
+    }
     for &(v, s) in ROMAN_NUMERALS.iter() {
         while value >= v {
             result.push_str(s);
@@ -458,7 +477,8 @@ fn letters_to_decimal(letters: &str, a_char: char) -> i64 {
     let chars: Vec<char> = letters.chars().collect();
     let mut decimal = 0i64;
     for (i, c) in chars.iter().rev().enumerate() {
-        decimal += (*c as i64 - a_code + 1) * 26i64.pow(i as u32);
+        let place = 26i64.checked_pow(i as u32).unwrap_or(i64::MAX);
+        decimal = decimal.saturating_add((*c as i64 - a_code + 1).saturating_mul(place));
     }
     decimal
 }
@@ -843,6 +863,7 @@ fn add_literal(spec: &mut Vec<PictureItem>, lit: &str) {
 
 /// Analyse a date/time picture string (§9.8.4.1).
 fn analyse_date_time_picture(picture: &str) -> Result<Vec<PictureItem>, DateTimeError> {
+    meter::picture(picture.len()).map_err(limit)?;
     let chars: Vec<char> = picture.chars().collect();
     let n = chars.len();
     let mut spec: Vec<PictureItem> = Vec::new();
@@ -884,7 +905,7 @@ fn analyse_date_time_picture(picture: &str) -> Result<Vec<PictureItem>, DateTime
                     if s.is_empty() || s == "*" {
                         None
                     } else {
-                        s.parse().ok()
+                        s.parse().ok().map(|width: usize| width.min(PICTURE_DIGITS_MAX))
                     }
                 };
                 let (min, max) = match dash {
@@ -1244,7 +1265,9 @@ fn format_component(
         let mut value = get_date_time_fragment(dt, marker.component);
         if marker.component == 'Y' {
             if let Some(n) = marker.n {
-                value %= 10i64.pow(n);
+                if let Some(modulus) = 10i64.checked_pow(n) {
+                    value %= modulus;
+                }
             }
         }
         if let Some(case) = marker.names {
@@ -1336,11 +1359,16 @@ fn format_date_time(
         None => iso_default_picture_spec(),
     };
 
-    let offset_millis = (60 * offset_hours + offset_minutes) * 60 * 1000;
-    let shifted = millis + offset_millis;
+    let offset_millis = offset_hours
+        .saturating_mul(60)
+        .saturating_add(offset_minutes)
+        .saturating_mul(60 * 1000);
+    let shifted = millis.saturating_add(offset_millis);
     let dt = Utc
         .timestamp_millis_opt(shifted)
         .single()
+        // Week arithmetic looks into the years beside it.
+        .filter(|dt| (-262_000..262_000).contains(&dt.year()))
         .ok_or_else(|| DateTimeError::FormatError(format!("Invalid timestamp: {millis}")))?;
 
     let mut result = String::new();
@@ -1619,18 +1647,18 @@ fn parse_component_value(
                 let minutes: i64 = v[idx + sep.len_utf8()..]
                     .parse()
                     .map_err(|_| coded("D3136", "invalid timezone"))?;
-                Ok(hours * 60 + minutes)
+                Ok(hours.saturating_mul(60).saturating_add(minutes))
             } else {
                 let numdigits = v.len() - 1;
                 if numdigits <= 2 {
                     let hours: i64 = v.parse().map_err(|_| coded("D3136", "invalid timezone"))?;
-                    Ok(hours * 60)
+                    Ok(hours.saturating_mul(60))
                 } else {
                     let hours: i64 = v[..3]
                         .parse()
                         .map_err(|_| coded("D3136", "invalid timezone"))?;
                     let minutes: i64 = v[3..].parse().unwrap_or(0);
-                    Ok(hours * 60 + minutes)
+                    Ok(hours.saturating_mul(60).saturating_add(minutes))
                 }
             }
         }
@@ -1664,8 +1692,12 @@ fn parse_date_time(
             .collect::<Vec<_>>()
             .join("")
     );
+    // Hundreds of components make a pattern that is slow to build and to match.
+    meter::steps(200 * parts.len() as u64).map_err(limit)?;
+    meter::scan(timestamp.len().saturating_mul(parts.len().max(1))).map_err(limit)?;
     let re = RegexBuilder::new(&pattern)
         .case_insensitive(true)
+        .size_limit(2 * 1024 * 1024)
         .build()
         .map_err(|e| DateTimeError::ParseError(format!("invalid picture-derived regex: {e}")))?;
 
@@ -1765,7 +1797,7 @@ fn parse_date_time(
     let date = if date_b {
         let day_of_year = components[&'d'];
         NaiveDate::from_yo_opt(year, 1)
-            .and_then(|d| d.checked_add_signed(Duration::days(day_of_year - 1)))
+            .and_then(|d| d.checked_add_signed(Duration::try_days(day_of_year.saturating_sub(1))?))
     } else {
         NaiveDate::from_ymd_opt(year, components[&'M'] as u32, components[&'D'] as u32)
     };
@@ -1787,7 +1819,7 @@ fn parse_date_time(
     let mut millis_val = Utc.from_utc_datetime(&naive).timestamp_millis();
 
     if let Some(offset) = components.get(&'Z').or_else(|| components.get(&'z')) {
-        millis_val -= offset * 60 * 1000;
+        millis_val = millis_val.saturating_sub(offset.saturating_mul(60 * 1000));
     }
 
     Ok(Some(millis_val))

@@ -1339,7 +1339,7 @@ fn eval_compiled_node(
                     result.push(value);
                 } else if let JValue::Array(arr) = value {
                     // Non-constructor that evaluated to an array — flatten one level
-                    result.extend(arr.iter().cloned());
+                    meter::extend(&mut result, &arr);
                 } else {
                     result.push(value);
                 }
@@ -1599,6 +1599,7 @@ pub(crate) fn compiled_is_truthy(value: &JValue) -> bool {
         // Recursive, matching `Evaluator::is_truthy` and `$boolean` (#111).
         JValue::Array(a) => with_stack(|| match a.len() {
             0 => false,
+            _ if !meter::goes_on(1) => false,
             1 => compiled_is_truthy(&a[0]),
             _ => a.iter().any(compiled_is_truthy),
         }),
@@ -1648,7 +1649,9 @@ pub(crate) fn predicate_index_match(pred: &JValue, index: usize, len: usize) -> 
 
     match pred {
         JValue::Number(n) => Some(usize::from(matches_index(*n, index, len))),
-        JValue::Array(arr) if arr.iter().all(|v| matches!(v, JValue::Number(_))) => Some(
+        JValue::Array(arr)
+            if meter::goes_on(arr.len() as u64 / 8)
+                && arr.iter().all(|v| matches!(v, JValue::Number(_))) => Some(
             arr.iter()
                 .filter(|v| match v {
                     JValue::Number(n) => matches_index(*n, index, len),
@@ -2165,6 +2168,7 @@ fn field_values_of<const KEEP_UNDEFINED: bool>(
     items: &[JValue],
     options: &EvaluatorOptions,
 ) -> Result<Vec<JValue>, EvaluatorError> {
+    meter::steps(items.len() as u64 / 4 + 1)?;
     let mut position: Option<usize> = None;
     let mut values = Vec::with_capacity(items.len());
     for item in items {
@@ -2181,7 +2185,7 @@ fn field_values_of<const KEEP_UNDEFINED: bool>(
                     },
                 }
             }
-            _ => compiled_field_step(field, item, options)?,
+            _ => with_stack(|| compiled_field_step(field, item, options))?,
         };
         if KEEP_UNDEFINED || !value.is_undefined() {
             values.push(value);
@@ -2226,7 +2230,7 @@ pub(crate) fn compiled_field_step(
                 match value {
                     JValue::Array(inner) => {
                         flat = false;
-                        result.extend(inner.iter().cloned())
+                        meter::extend(&mut result, &inner)
                     }
                     other => result.push(other),
                 }
@@ -2410,9 +2414,10 @@ pub(crate) mod aggregation {
             func_name: &str,
             f: &mut dyn FnMut(f64),
         ) -> Result<(), EvaluatorError> {
+            meter::steps(arr.len() as u64 / 8 + 1)?;
             for value in arr.iter() {
                 match value {
-                    JValue::Array(inner) => recurse(inner, func_name, f)?,
+                    JValue::Array(inner) => with_stack(|| recurse(inner, func_name, f))?,
                     JValue::Number(n) => {
                         f(*n);
                     }
@@ -2513,6 +2518,7 @@ impl From<crate::functions::FunctionError> for EvaluatorError {
         use crate::functions::FunctionError as FE;
         let msg = match e {
             FE::ArgumentError(m) | FE::TypeError(m) | FE::RuntimeError(m) => m,
+            FE::Limit(error) => return *error,
             // Handled by the early return above; kept for exhaustiveness.
         };
         EvaluatorError::EvaluationError(msg)
@@ -2763,7 +2769,16 @@ pub struct StoredLambda {
     pub(crate) def_scope: DefScope,
 }
 
-impl StoredLambda {
+/// A chain of closures, each capturing the one before, is freed without overrunning the stack.
+impl Drop for StoredLambda {
+    fn drop(&mut self) {
+        let captured = (
+            std::mem::take(&mut self.captured_env),
+            self.captured_data.take(),
+            self.partial.take(),
+        );
+        with_stack(|| drop(captured));
+    }
 }
 
 /// A single scope in the scope stack
@@ -2888,6 +2903,9 @@ impl<'a> OwnershipWalk<'a> {
     }
 
     fn value(&mut self, value: &'a JValue) -> std::ops::ControlFlow<bool> {
+        if !meter::goes_on(1) {
+            return std::ops::ControlFlow::Break(true);
+        }
         match value {
             JValue::Lambda(rc) => self.reference(Owned::Lambda(rc)),
             JValue::Array(items) => self.reference(Owned::Items(items.items_rc())),
@@ -3471,7 +3489,7 @@ fn reduce_tuple_stream(group: &[JValue]) -> IndexMap<String, JValue> {
                     other => vec![other],
                 };
                 match v {
-                    JValue::Array(arr) => out.extend(arr.iter().cloned()),
+                    JValue::Array(arr) => meter::extend(&mut out, &arr),
                     other => out.push(other),
                 }
                 JValue::array(out)
@@ -3499,6 +3517,9 @@ fn unwrap_tuple_output(value: JValue) -> JValue {
 }
 
 fn unwrap_tuple_output_level(value: JValue) -> JValue {
+    if !meter::goes_on(1) {
+        return JValue::Undefined;
+    }
     match value {
         JValue::Object(obj) if is_tuple_object(&obj) => obj
             .get("@")
@@ -3633,9 +3654,15 @@ fn wildcard_values<'a>(values: impl Iterator<Item = &'a JValue>) -> JValue {
     fn flatten_into(value: &JValue, out: &mut Vec<JValue>) {
         match value {
             JValue::Array(items) => {
-                with_stack(|| items.iter().for_each(|item| flatten_into(item, out)))
+                if meter::goes_on(1) && meter::has_room(out) {
+                    with_stack(|| items.iter().for_each(|item| flatten_into(item, out)))
+                }
             }
-            other => out.push(other.clone()),
+            other => {
+                if meter::has_room(out) {
+                    out.push(other.clone())
+                }
+            }
         }
     }
     let mut items = Vec::new();
@@ -3704,7 +3731,9 @@ fn duplicate_literal_key(pairs: &[(AstNode, AstNode)]) -> Option<&str> {
 
 /// jsonata-js's D1009, for two pairs of an object constructor giving `key`.
 fn duplicate_key_error(key: &str) -> EvaluatorError {
-    let key = serde_json::to_string(key).unwrap_or_else(|_| key.to_string());
+    let mut quoted = String::new();
+    crate::value::write_json_string(key, &mut quoted);
+    let key = quoted;
     EvaluatorError::EvaluationError(format!(
         "D1009: Multiple key definitions evaluate to same key: {key}"
     ))
@@ -3795,7 +3824,7 @@ fn regex_from_index(value: &JValue) -> usize {
 fn key_type_error(key: &JValue) -> EvaluatorError {
     let key = match key {
         key if key.is_function() => format!("{key:?}"),
-        _ => key.to_json_string().unwrap_or_else(|_| format!("{key:?}")),
+        _ => crate::value::shown(key),
     };
     EvaluatorError::TypeError(format!(
         "T1003: Key in object structure must evaluate to a string; got: {key}"
@@ -3813,7 +3842,7 @@ fn group_context(items: &[JValue]) -> JValue {
             let mut appended = Vec::with_capacity(items.len());
             for item in items {
                 match item {
-                    JValue::Array(arr) => appended.extend(arr.iter().cloned()),
+                    JValue::Array(arr) => meter::extend(&mut appended, &arr),
                     JValue::Undefined => {}
                     other => appended.push(other.clone()),
                 }
@@ -4057,7 +4086,7 @@ fn collect_step_results(mut results: Vec<JValue>, last_step: bool) -> JValue {
     let mut items = Vec::with_capacity(results.len());
     for value in results {
         match value {
-            JValue::Array(arr) if !arr.cons => items.extend(arr.iter().cloned()),
+            JValue::Array(arr) if !arr.cons => meter::extend(&mut items, &arr),
             other => items.push(other),
         }
     }
@@ -4159,14 +4188,8 @@ pub(crate) fn check_sequence_length(
     len: usize,
     options: &EvaluatorOptions,
 ) -> Result<(), EvaluatorError> {
-    if let Some(max) = options.max_sequence_length {
-        if len > max {
-            return Err(EvaluatorError::EvaluationError(format!(
-                "D2015: The maximum sequence length of {} was exceeded.",
-                max
-            )));
-        }
-    }
+    meter::fits_growing(len.saturating_mul(8))?;
+    meter::steps((len / 8) as u64)?;
     Ok(())
 }
 
@@ -4825,7 +4848,7 @@ impl Evaluator {
         data: &JValue,
     ) -> Option<Result<JValue, EvaluatorError>> {
         match node {
-            AstNode::String(s) => Some(Ok(JValue::string(s.clone()))),
+            AstNode::String(s) => Some(Ok(JValue::string(s.as_str()))),
             AstNode::Number(n) => {
                 if n.fract() == 0.0 && n.is_finite() && n.abs() < (1i64 << 53) as f64 {
                     Some(Ok(JValue::from(*n as i64)))
@@ -4949,7 +4972,7 @@ impl Evaluator {
         data: &JValue,
     ) -> Result<JValue, EvaluatorError> {
         match node {
-            AstNode::String(s) => Ok(JValue::string(s.clone())),
+            AstNode::String(s) => Ok(JValue::string(s.as_str())),
 
             // Bare Name outside a Path: field access on the current data.
             // `evaluate_leaf` already intercepts the Object/LazyPyDict cases,
@@ -5473,7 +5496,7 @@ impl Evaluator {
                 JValue::Undefined => {}
                 JValue::Array(arr) if !is_array_constructor(element) => {
                     flat &= arr.is_flat();
-                    items.extend(arr.iter().cloned())
+                    meter::extend(&mut items, &arr)
                 }
                 other => {
                     flat &= !flattens_in_step(&other);
@@ -5853,7 +5876,7 @@ impl Evaluator {
                         let mut projected = Vec::with_capacity(focus.len());
                         for value in field_values(field, &focus, &self.options)? {
                             match value {
-                                JValue::Array(items) => projected.extend(items.iter().cloned()),
+                                JValue::Array(items) => meter::extend(&mut projected, &items),
                                 other => projected.push(other),
                             }
                         }
@@ -8986,6 +9009,7 @@ impl Evaluator {
             update: &AstNode,
             delete: Option<&AstNode>,
         ) -> Result<JValue, EvaluatorError> {
+            meter::steps(1 + targets.len() as u64 / 4)?;
             // Check if this value is one of the targets to transform
             // Use JValue's PartialEq for semantic equality comparison
             if targets.iter().any(|t| t == value) {
@@ -9030,7 +9054,9 @@ impl Evaluator {
                     for (k, v) in map.iter() {
                         new_map.insert(
                             k.clone(),
-                            apply_transform_deep(evaluator, v, targets, update, delete)?,
+                            with_stack(|| {
+                                apply_transform_deep(evaluator, v, targets, update, delete)
+                            })?,
                         );
                     }
                     Ok(JValue::object(new_map))
@@ -9038,9 +9064,9 @@ impl Evaluator {
                 JValue::Array(arr) => {
                     let mut new_arr = Vec::new();
                     for item in arr.iter() {
-                        new_arr.push(apply_transform_deep(
-                            evaluator, item, targets, update, delete,
-                        )?);
+                        new_arr.push(with_stack(|| {
+                            apply_transform_deep(evaluator, item, targets, update, delete)
+                        })?);
                     }
                     Ok(JValue::array(new_arr))
                 }
@@ -10143,6 +10169,9 @@ impl Evaluator {
     }
 
     fn collect_free_vars_node(node: &AstNode, bound: &HashSet<&str>, free: &mut HashSet<String>) {
+        if !meter::goes_on(1) {
+            return;
+        }
         match node {
             AstNode::Variable(name) => {
                 if !bound.contains(name.as_str()) {
@@ -10403,49 +10432,33 @@ impl Evaluator {
         result
     }
 
-    /// Collect all descendant values recursively
+    /// Collect all descendant values recursively: every value that is not an
+    /// array, an explicit null included (issue #114), as jsonata-js does. A
+    /// missing value has no descendants.
     fn collect_descendants(&self, value: &JValue) -> Result<Vec<JValue>, EvaluatorError> {
-        let mut descendants = Vec::new();
-
-        match value {
-            // A missing value has no descendants: Undefined used to fall
-            // through to the catch-all and collect *itself*, so `**` with no
-            // input produced `[null]` instead of undefined.
-            //
-            // An explicit null is NOT grouped with Undefined here (issue
-            // #114): jsonata-js treats null as an ordinary primitive for
-            // `**` just like a number or string -- it collects itself, both
-            // as the whole result of `nul.**` and for a null value found
-            // while descending into a structure (`{"a": {"b": null}}.**`
-            // includes that `null` as one of the descendants). It falls
-            // through to the primitive catch-all below rather than getting
-            // its own arm.
-            JValue::Undefined => {
-                return Ok(descendants);
+        fn collect(value: &JValue, out: &mut Vec<JValue>) -> Result<(), EvaluatorError> {
+            meter::steps(1)?;
+            match value {
+                JValue::Undefined => return Ok(()),
+                JValue::Array(arr) => {
+                    for item in arr.iter() {
+                        with_stack(|| collect(item, out))?;
+                    }
+                    return Ok(());
+                }
+                _ => {}
             }
-            JValue::Object(obj) => {
-                // Include the current object
-                descendants.push(value.clone());
-
-                for val in obj.values() {
-                    // Recursively collect descendants
-                    descendants.extend(with_stack(|| self.collect_descendants(val))?);
+            meter::fits_growing(out.len() * 8)?;
+            out.push(value.clone());
+            if let JValue::Object(obj) = value {
+                for item in obj.values() {
+                    with_stack(|| collect(item, out))?;
                 }
             }
-            JValue::Array(arr) => {
-                // DO NOT include the array itself - only recurse into elements
-                // This matches JavaScript behavior: arrays are traversed but not collected
-                for val in arr.iter() {
-                    // Recursively collect descendants
-                    descendants.extend(with_stack(|| self.collect_descendants(val))?);
-                }
-            }
-            _ => {
-                // For primitives (string, number, boolean), just include the value itself
-                descendants.push(value.clone());
-            }
+            Ok(())
         }
-
+        let mut descendants = Vec::new();
+        collect(value, &mut descendants)?;
         Ok(descendants)
     }
 
@@ -10615,6 +10628,12 @@ impl Evaluator {
                 *kind.get_or_insert(this) == this
             })
         });
+        let key_bytes = indexed_array
+            .iter()
+            .flat_map(|(_, keys)| keys)
+            .map(|key| key.as_str().map_or(0, str::len))
+            .sum();
+        meter::sorting(indexed_array.len() * terms.len(), key_bytes)?;
         let sorted: Vec<JValue> = if homogeneous {
             indexed_array.sort_by(|(_, a), (_, b)| Self::compare_sort_keys(a, b, terms));
             indexed_array
@@ -10814,7 +10833,7 @@ impl Evaluator {
             JValue::Null | JValue::Undefined => None,
             _ => {
                 return Err(EvaluatorError::EvaluationError(
-                    "T2003: Left operand of range operator must be a number".to_string(),
+                    "T2003: The left side of the range operator (..) must evaluate to an integer".to_string(),
                 ));
             }
         };
@@ -10823,7 +10842,7 @@ impl Evaluator {
         if let Some(val) = start_f64 {
             if val.fract() != 0.0 {
                 return Err(EvaluatorError::EvaluationError(
-                    "T2003: Left operand of range operator must be an integer".to_string(),
+                    "T2003: The left side of the range operator (..) must evaluate to an integer".to_string(),
                 ));
             }
         }
@@ -10834,7 +10853,7 @@ impl Evaluator {
             JValue::Null | JValue::Undefined => None,
             _ => {
                 return Err(EvaluatorError::EvaluationError(
-                    "T2004: Right operand of range operator must be a number".to_string(),
+                    "T2004: The right side of the range operator (..) must evaluate to an integer".to_string(),
                 ));
             }
         };
@@ -10843,7 +10862,7 @@ impl Evaluator {
         if let Some(val) = end_f64 {
             if val.fract() != 0.0 {
                 return Err(EvaluatorError::EvaluationError(
-                    "T2004: Right operand of range operator must be an integer".to_string(),
+                    "T2004: The right side of the range operator (..) must evaluate to an integer".to_string(),
                 ));
             }
         }
@@ -10853,8 +10872,15 @@ impl Evaluator {
             return Ok(JValue::sequence(vec![]));
         }
 
-        let start = start_f64.unwrap() as i64;
-        let end = end_f64.unwrap() as i64;
+        let (from, to) = (start_f64.unwrap(), end_f64.unwrap());
+        if to - from + 1.0 > 1e7 {
+            return Err(EvaluatorError::EvaluationError(format!(
+                "D2014: The size of the sequence allocated by the range operator (..) must not exceed 1e7.  Attempted to allocate {}.",
+                crate::value::shown(&JValue::Number(to - from + 1.0))
+            )));
+        }
+        let start = from as i64;
+        let end = to as i64;
 
         // Check range size limit (10 million elements max)
         let size = if start <= end {
@@ -10862,11 +10888,6 @@ impl Evaluator {
         } else {
             0
         };
-        if size > 10_000_000 {
-            return Err(EvaluatorError::EvaluationError(
-                "D2014: Range operator results in too many elements (> 10,000,000)".to_string(),
-            ));
-        }
         check_sequence_length(size, &self.options)?;
 
         let mut result = Vec::with_capacity(size);
@@ -10916,7 +10937,11 @@ impl Evaluator {
         }
 
         match right {
-            JValue::Array(arr) => Ok(JValue::Bool(arr.iter().any(|v| identical(left, v)))),
+            JValue::Array(arr) => {
+                meter::steps(arr.len() as u64 / 4)?;
+                meter::scan(left.as_str().map_or(0, str::len).saturating_mul(arr.len()))?;
+                Ok(JValue::Bool(arr.iter().any(|v| identical(left, v))))
+            }
             other => Ok(JValue::Bool(identical(left, other))),
         }
     }

@@ -4,7 +4,9 @@
 #![allow(clippy::explicit_counter_loop)]
 #![allow(clippy::approx_constant)]
 
-use crate::value::{with_stack, JValue};
+use crate::evaluator::EvaluatorError;
+use crate::meter;
+use crate::value::{with_stack, write_json_string, JValue};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 use thiserror::Error;
@@ -21,6 +23,16 @@ pub enum FunctionError {
     #[error("Runtime error: {0}")]
     RuntimeError(String),
 
+    /// A limit of the meter was passed.
+    #[error("{0}")]
+    Limit(#[from] Box<EvaluatorError>),
+
+}
+
+impl From<EvaluatorError> for FunctionError {
+    fn from(error: EvaluatorError) -> Self {
+        FunctionError::Limit(Box::new(error))
+    }
 }
 
 /// Built-in string functions
@@ -62,33 +74,7 @@ pub mod string {
         }
     }
 
-    /// Helper to build a Regex from pattern and flags
-    pub fn build_regex(pattern: &str, flags: &str) -> Result<Regex, FunctionError> {
-        // Convert JSONata flags to Rust inline regex flags. Only emit the
-        // group for flags Rust regex knows; a bare "(?)" (e.g. from the
-        // internal-only `g` flag alone) is a syntax error.
-        let mut inline = String::new();
-        if flags.contains('i') {
-            inline.push('i'); // case-insensitive
-        }
-        if flags.contains('m') {
-            inline.push('m'); // multi-line
-        }
-        if flags.contains('s') {
-            inline.push('s'); // dot matches newline
-        }
-
-        let mut regex_pattern = String::new();
-        if !inline.is_empty() {
-            regex_pattern.push_str("(?");
-            regex_pattern.push_str(&inline);
-            regex_pattern.push(')');
-        }
-        regex_pattern.push_str(pattern);
-
-        Regex::new(&regex_pattern)
-            .map_err(|e| FunctionError::ArgumentError(format!("Invalid regex: {}", e)))
-    }
+    pub use crate::patterns::{build_regex, Pattern};
 
     /// $string(value, prettify) - Convert value to string
     ///
@@ -168,53 +154,38 @@ pub mod string {
         }
     }
 
-    /// Reject a non-finite number anywhere in the value.
-    ///
-    /// jsonata-js serializes through `isNumeric`, which throws D1001 for
-    /// Infinity or NaN. Without this the number becomes JSON `null` and
-    /// `$string({"inf": 1/0})` quietly returns `{"inf":null}`. The scalar case
-    /// raises D3001 earlier, matching the reference.
-    fn reject_non_finite(value: &JValue) -> Result<(), FunctionError> {
-        match value {
-            JValue::Number(n) if !n.is_finite() => Err(FunctionError::RuntimeError(format!(
-                "D1001: Number out of range: {}",
-                n
-            ))),
-            JValue::Array(arr) => with_stack(|| arr.iter().try_for_each(reject_non_finite)),
-            JValue::Object(obj) => with_stack(|| obj.values().try_for_each(reject_non_finite)),
-            _ => Ok(()),
-        }
-    }
-
     /// Stringify a value the way jsonata-js's `$string` does
     /// (`JSON.stringify` with the function-to-"" / non-integer-toPrecision(15)
-    /// replacer). Hand-rolled rather than routed through serde so numbers
-    /// print with JavaScript's exact rules — integers above 2^53 print as the
-    /// float's shortest round-trip decimal, not the exact i64 digits serde
-    /// would emit.
+    /// replacer). Numbers print with JavaScript's exact rules. jsonata-js
+    /// serializes through `isNumeric`, which throws D1001 for Infinity or NaN.
     fn stringify_value_custom(
         value: &JValue,
         indent: Option<usize>,
     ) -> Result<String, FunctionError> {
-        reject_non_finite(value)?;
         let mut out = String::new();
-        write_stringified(value, indent, 0, &mut out);
+        write_stringified(value, indent, 0, &mut out)?;
         Ok(out)
     }
 
     /// Recursive writer for `stringify_value_custom`. `indent` = Some(width)
-    /// pretty-prints exactly like `JSON.stringify(v, replacer, width)` (and
-    /// serde_json's pretty printer): items one per line, `": "` after keys,
-    /// empty containers stay `{}`/`[]`.
-    fn write_stringified(value: &JValue, indent: Option<usize>, depth: usize, out: &mut String) {
-        let (open_sep, close_sep, item_sep, key_sep): (String, String, &str, &str) = match indent {
-            Some(w) => (
-                format!("\n{}", " ".repeat(w * (depth + 1))),
-                format!("\n{}", " ".repeat(w * depth)),
-                ",",
-                ": ",
-            ),
-            None => (String::new(), String::new(), ",", ":"),
+    /// pretty-prints exactly like `JSON.stringify(v, replacer, width)`: items
+    /// one per line, `": "` after keys, empty containers stay `{}`/`[]`.
+    fn write_stringified(
+        value: &JValue,
+        indent: Option<usize>,
+        depth: usize,
+        out: &mut String,
+    ) -> Result<(), FunctionError> {
+        meter::steps(1)?;
+        // A shared value may print to far more than it takes in memory.
+        meter::fits_growing(out.len())?;
+        let separate = |depth: usize, out: &mut String| -> Result<(), FunctionError> {
+            if let Some(width) = indent {
+                meter::fits(out.len() + width * depth)?;
+                out.push('\n');
+                out.extend(std::iter::repeat_n(' ', width * depth));
+            }
+            Ok(())
         };
         match value {
             // JSON.stringify turns undefined into null in array position; an
@@ -222,8 +193,17 @@ pub mod string {
             // it), so mapping the whole variant to null preserves both.
             JValue::Null | JValue::Undefined => out.push_str("null"),
             JValue::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+            JValue::Number(n) if !n.is_finite() => {
+                return Err(FunctionError::RuntimeError(format!(
+                    "D1001: Number out of range: {}",
+                    "null"
+                )))
+            }
             JValue::Number(n) => out.push_str(&format_stringified_number(*n)),
-            JValue::String(s) => write_json_escaped(s, out),
+            JValue::String(s) => {
+                meter::scan(s.len())?;
+                write_json_string(s, out)
+            }
             // The replacer maps functions, regexes included, to "" wherever
             // they appear.
             JValue::Lambda { .. } | JValue::Builtin { .. } | JValue::Regex { .. } => {
@@ -232,44 +212,39 @@ pub mod string {
             JValue::Array(arr) => {
                 if arr.is_empty() {
                     out.push_str("[]");
-                    return;
+                    return Ok(());
                 }
                 out.push('[');
                 for (i, v) in arr.iter().enumerate() {
                     if i > 0 {
-                        out.push_str(item_sep);
+                        out.push(',');
                     }
-                    out.push_str(&open_sep);
-                    with_stack(|| write_stringified(v, indent, depth + 1, out));
+                    separate(depth + 1, out)?;
+                    with_stack(|| write_stringified(v, indent, depth + 1, out))?;
                 }
-                out.push_str(&close_sep);
+                separate(depth, out)?;
                 out.push(']');
             }
             JValue::Object(obj) => {
                 if obj.is_empty() {
                     out.push_str("{}");
-                    return;
+                    return Ok(());
                 }
                 out.push('{');
                 for (i, (k, v)) in obj.iter().enumerate() {
                     if i > 0 {
-                        out.push_str(item_sep);
+                        out.push(',');
                     }
-                    out.push_str(&open_sep);
-                    write_json_escaped(k, out);
-                    out.push_str(key_sep);
-                    with_stack(|| write_stringified(v, indent, depth + 1, out));
+                    separate(depth + 1, out)?;
+                    write_json_string(k, out);
+                    out.push_str(if indent.is_some() { ": " } else { ":" });
+                    with_stack(|| write_stringified(v, indent, depth + 1, out))?;
                 }
-                out.push_str(&close_sep);
+                separate(depth, out)?;
                 out.push('}');
             }
         }
-    }
-
-    /// Append the JSON string literal (quotes and escapes included) for `s`.
-    fn write_json_escaped(s: &str, out: &mut String) {
-        // serde_json's string escaping is JSON.stringify's.
-        out.push_str(&serde_json::to_string(s).expect("string serialization is infallible"));
+        Ok(())
     }
 
     /// $length() - Get string length with proper Unicode support
@@ -370,7 +345,8 @@ pub mod string {
         // Check if pattern is a regex
         if let Some((pat, flags)) = extract_regex(pattern) {
             let re = build_regex(&pat, &flags)?;
-            return Ok(JValue::Bool(re.is_match(s)));
+            re.charge_search(s.len())?;
+            return Ok(JValue::Bool(re.regex.is_match(s)));
         }
 
         // Handle string pattern
@@ -397,16 +373,13 @@ pub mod string {
         if let Some((pattern, flags)) = extract_regex(separator) {
             let re = build_regex(&pattern, &flags)?;
 
-            let parts: Vec<JValue> = re.split(s).map(JValue::string).collect();
-
-            // Truncate to limit if specified (limit is max number of results)
-            let result = if let Some(lim) = limit {
-                parts.into_iter().take(lim).collect()
-            } else {
-                parts
-            };
-
-            return Ok(JValue::array(result));
+            let mut parts = Vec::new();
+            let limit = limit.unwrap_or(usize::MAX);
+            for part in re.regex.split(s).take(limit) {
+                re.charge_match(s.len())?;
+                parts.push(JValue::string(part));
+            }
+            return Ok(JValue::array(parts));
         }
 
         // Handle string separator. The signature `<s-(sf)n?:a<s>>` admits a
@@ -425,6 +398,7 @@ pub mod string {
         };
 
         if sep.is_empty() {
+            meter::items(s.len().min(limit.unwrap_or(usize::MAX)))?;
             // Split into individual characters
             let chars: Vec<JValue> = s.chars().map(|c| JValue::string(c.to_string())).collect();
             // Truncate to limit if specified
@@ -436,36 +410,37 @@ pub mod string {
             return Ok(JValue::array(result));
         }
 
-        let parts: Vec<JValue> = s.split(sep).map(JValue::string).collect();
-
-        // Truncate to limit if specified (limit is max number of results)
-        let result = if let Some(lim) = limit {
-            parts.into_iter().take(lim).collect()
-        } else {
-            parts
-        };
-
-        Ok(JValue::array(result))
+        let mut parts = Vec::new();
+        for part in s.split(sep).take(limit.unwrap_or(usize::MAX)) {
+            meter::items(1)?;
+            parts.push(JValue::string(part));
+        }
+        Ok(JValue::array(parts))
     }
 
     /// $join(array, separator) - Join array into string
     pub fn join(arr: &[JValue], separator: Option<&str>) -> Result<JValue, FunctionError> {
         let sep = separator.unwrap_or("");
-        let parts: Result<Vec<String>, FunctionError> = arr
-            .iter()
-            .map(|v| match v {
-                JValue::String(s) => Ok(s.to_string()),
-                JValue::Number(n) => Ok(format_join_number(*n)),
-                JValue::Bool(b) => Ok(b.to_string()),
-                JValue::Null => Ok(String::new()),
-                _ => Err(FunctionError::TypeError(
-                    "Cannot join array containing objects or nested arrays".to_string(),
-                )),
-            })
-            .collect();
-
-        let parts = parts?;
-        Ok(JValue::string(parts.join(sep)))
+        let mut out = String::new();
+        for (i, v) in arr.iter().enumerate() {
+            if i > 0 {
+                out.push_str(sep);
+            }
+            match v {
+                JValue::String(s) => out.push_str(s),
+                JValue::Number(n) => out.push_str(&format_join_number(*n)),
+                JValue::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+                JValue::Null => {}
+                _ => {
+                    return Err(FunctionError::TypeError(
+                        "Cannot join array containing objects or nested arrays".to_string(),
+                    ))
+                }
+            }
+            meter::steps(1)?;
+            meter::fits_growing(out.len())?;
+        }
+        Ok(JValue::string(out))
     }
 
     /// Format a number for $join. Unreachable through validated dispatch —
@@ -506,7 +481,11 @@ pub mod string {
         full_match: &str,
         group_count: usize,
         mut group: impl FnMut(usize) -> Result<Option<Cow<'g, str>>, E>,
-    ) -> Result<(), E> {
+    ) -> Result<(), E>
+    where
+        E: From<FunctionError>,
+    {
+        meter::scan(replacement.len()).map_err(FunctionError::from)?;
         let bytes = replacement.as_bytes();
         let mut position = 0;
         let mut index = replacement.find('$');
@@ -514,6 +493,8 @@ pub mod string {
             if position >= bytes.len() {
                 break;
             }
+            meter::steps(1).map_err(FunctionError::from)?;
+            meter::fits_growing(out.len()).map_err(FunctionError::from)?;
             out.push_str(&replacement[position..dollar]);
             position = dollar + 1;
             match bytes.get(position) {
@@ -636,7 +617,7 @@ pub mod string {
     /// nothing. A later match that is zero-length is D1004, since matching
     /// would never move on; the first match may be zero-length.
     pub struct RegexMatches<'r, 's> {
-        re: &'r Regex,
+        re: &'r Pattern,
         s: &'s str,
         /// Where the next search starts (`lastIndex`); `None` before the first.
         from: Option<usize>,
@@ -650,7 +631,7 @@ pub mod string {
     }
 
     impl<'r, 's> RegexMatches<'r, 's> {
-        pub fn new(re: &'r Regex, s: &'s str) -> Self {
+        pub fn new(re: &'r Pattern, s: &'s str) -> Self {
             RegexMatches {
                 re,
                 s,
@@ -704,13 +685,14 @@ pub mod string {
             };
             // A regex without groups needs only the match's bounds, which
             // the regex finds faster than its captures.
-            let (found, groups) = if self.re.captures_len() == 1 {
-                match self.re.find_at(self.s, start) {
+            self.re.charge_match(self.s.len() - start.min(self.s.len()))?;
+            let (found, groups) = if self.re.regex.captures_len() == 1 {
+                match self.re.regex.find_at(self.s, start) {
                     Some(found) => (found, Vec::new()),
                     None => return self.end(),
                 }
             } else {
-                match self.re.captures_at(self.s, start) {
+                match self.re.regex.captures_at(self.s, start) {
                     Some(caps) => {
                         let groups = (1..caps.len())
                             .map(|i| caps.get(i).map(|group| group.as_str()))
@@ -755,7 +737,7 @@ pub mod string {
     /// jsonata-js, the next match is looked for after each one, even when the
     /// limit has been reached, so a zero-length match found that way is still
     /// D1004. `index` counts UTF-16 code units.
-    pub fn match_regex(re: &Regex, s: &str, limit: Option<usize>) -> Result<JValue, FunctionError> {
+    pub fn match_regex(re: &Pattern, s: &str, limit: Option<usize>) -> Result<JValue, FunctionError> {
         let mut results = Vec::new();
         if limit == Some(0) {
             return Ok(JValue::sequence(results));
@@ -802,6 +784,7 @@ pub mod string {
             }
             result.push_str(&s[position..found.byte_start]);
             replacer(&found, &mut result)?;
+            meter::fits_growing(result.len()).map_err(FunctionError::from)?;
             position = found.byte_end;
             count += 1;
             current = matches.next_match()?;
@@ -847,29 +830,19 @@ pub mod string {
             ));
         }
 
-        let result = if let Some(lim) = limit {
-            let mut remaining = s;
-            let mut output = String::new();
-            let mut count = 0;
-
-            while count < lim {
-                if let Some(pos) = remaining.find(pat) {
-                    output.push_str(&remaining[..pos]);
-                    output.push_str(replacement);
-                    remaining = &remaining[pos + pat.len()..];
-                    count += 1;
-                } else {
-                    output.push_str(remaining);
-                    break;
-                }
-            }
-            if count == lim {
-                output.push_str(remaining);
-            }
-            output
-        } else {
-            s.replace(pat, replacement)
-        };
+        let mut result = String::new();
+        let mut remaining = s;
+        let mut count = 0;
+        while limit.map_or(true, |limit| count < limit) {
+            let Some(pos) = remaining.find(pat) else { break };
+            result.push_str(&remaining[..pos]);
+            result.push_str(replacement);
+            remaining = &remaining[pos + pat.len()..];
+            count += 1;
+            meter::steps(1)?;
+            meter::fits_growing(result.len())?;
+        }
+        result.push_str(remaining);
 
         Ok(JValue::string(result))
     }
@@ -895,6 +868,9 @@ pub mod boolean {
 
     /// Helper function to recursively convert values to boolean.
     fn to_boolean(value: &JValue) -> bool {
+        if !meter::goes_on(1) {
+            return false;
+        }
         match value {
             JValue::Null | JValue::Undefined => false,
             JValue::Bool(b) => *b,
@@ -1119,6 +1095,8 @@ pub mod numeric {
         picture: &str,
         options: Option<&JValue>,
     ) -> Result<JValue, FunctionError> {
+        // A picture is analysed in time quadratic in its length.
+        meter::picture(picture.len())?;
         // Default format properties (can be overridden by options)
         let mut decimal_separator = '.';
         let mut grouping_separator = ',';
@@ -1539,7 +1517,7 @@ pub mod numeric {
             // max_mantissa 1) pushed a value of exactly 1 to "0.1e1" where
             // the reference leaves it at "1.0e0". Zero keeps exponent 0 --
             // F&O bullet 5 says so, and the loops would not terminate.
-            if m != 0.0 {
+            if m != 0.0 && m.is_finite() {
                 while m.abs() < min_mantissa {
                     m *= 10.0;
                     e -= 1;
@@ -1822,6 +1800,7 @@ pub mod array {
         // Check if all elements are of comparable types
         let all_numbers = result.iter().all(|v| matches!(v, JValue::Number(_)));
         let all_strings = result.iter().all(|v| matches!(v, JValue::String(_)));
+        meter::sorting(result.len(), result.iter().map(|v| v.as_str().map_or(0, str::len)).sum())?;
 
         if all_numbers {
             result.sort_by(|a, b| {
@@ -1856,27 +1835,28 @@ pub mod array {
     /// $distinct(array) - Get unique elements
     pub fn distinct(arr: &[JValue]) -> Result<JValue, FunctionError> {
         let mut result = Vec::new();
-        let mut seen: Vec<JValue> = Vec::new();
-
+        // Scalars are looked up, containers compared one by one.
+        let mut strings = std::collections::HashSet::new();
+        let mut numbers = std::collections::HashSet::new();
+        let mut others: Vec<&JValue> = Vec::new();
         for value in arr {
-            // Materialize a lazy element before comparing so an unconvertible
-            // Python value raises `TypeError` here instead of being silently
-            // treated as "always distinct from everything else" -- `values_equal`'s
-            // lazy arms return `false` (not-equal) on conversion failure, by
-            // design (see its doc comment), which would let two references to
-            // the very same unconvertible value (e.g. two aliases of one
-            // Python `set`-valued field) both survive dedup.
-            let compare_value = value.clone();
-
-            let mut is_new = true;
-            for seen_value in &seen {
-                if values_equal(&compare_value, seen_value) {
-                    is_new = false;
-                    break;
+            meter::steps(1)?;
+            let is_new = match value {
+                JValue::String(s) => {
+                    meter::scan(s.len())?;
+                    strings.insert(&**s)
                 }
-            }
+                // `-0` equals `0`; NaN equals nothing.
+                JValue::Number(n) => n.is_nan() || numbers.insert((*n + 0.0).to_bits()),
+                other => {
+                    let is_new = !others.iter().any(|seen| values_equal(other, seen));
+                    if is_new {
+                        others.push(other);
+                    }
+                    is_new
+                }
+            };
             if is_new {
-                seen.push(compare_value);
                 result.push(value.clone());
             }
         }
@@ -1898,11 +1878,16 @@ pub mod array {
     /// the failure to surface as a Python `TypeError` (the `=`/`!=`/`in` operators) must
     /// call `evaluator::normalize_lazy` on their operands *before* calling this function.
     pub fn values_equal(a: &JValue, b: &JValue) -> bool {
+        if !meter::goes_on(1) {
+            return false;
+        }
         match (a, b) {
             (JValue::Null, JValue::Null) => true,
             (JValue::Bool(a), JValue::Bool(b)) => a == b,
             (JValue::Number(a), JValue::Number(b)) => a == b,
-            (JValue::String(a), JValue::String(b)) => a == b,
+            (JValue::String(a), JValue::String(b)) => {
+                a.len() == b.len() && meter::goes_on((a.len() / meter::BYTES_PER_STEP) as u64) && a == b
+            }
             (JValue::Array(a), JValue::Array(b)) => with_stack(|| {
                 a.len() == b.len() && a.iter().zip(b.iter()).all(|(x, y)| values_equal(x, y))
             }),
@@ -2027,17 +2012,11 @@ pub mod encoding {
     /// $base64decode(string) - Decode base64 string
     pub fn base64decode(s: &str) -> Result<JValue, FunctionError> {
         let bytes = lenient_base64_bytes(s);
-        match String::from_utf8(bytes) {
-            Ok(decoded) => Ok(JValue::string(decoded)),
-            // The decoded bytes are not text. jsonata-js reads them as latin1
-            // and always produces *a* string, which round-trips ASCII but
-            // mangles everything else -- `$base64decode($base64encode("\u{1f642}"))`
-            // is "=B" there. Raising instead is a deliberate divergence; see
-            // issue #126 group 3.
-            Err(_) => Err(FunctionError::RuntimeError(
-                "Invalid UTF-8 in decoded base64".to_string(),
-            )),
-        }
+        // Bytes that are no text are read one by one as Latin-1, as jsonata-js
+        // reads all of them.
+        Ok(JValue::string(String::from_utf8(bytes).unwrap_or_else(|error| {
+            error.into_bytes().into_iter().map(char::from).collect()
+        })))
     }
 
     /// $encodeUrlComponent(string) - Encode URL component

@@ -5,6 +5,7 @@ pub mod ast;
 pub mod ast_transform;
 mod builtins;
 pub mod meter;
+mod patterns;
 mod datetime;
 pub mod evaluator;
 pub mod functions;

@@ -6,15 +6,15 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use crate::meter;
 
 /// A JSON-like value with O(1) clone semantics via Rc-wrapping.
 ///
 /// Standard JSON types (Array, Object, String) are wrapped in Rc for cheap cloning.
 /// Internal types (Undefined, Lambda, Builtin, Regex) are first-class variants
 /// instead of tagged objects with hash-map lookups.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum JValue {
     // Standard JSON types
     Null,
@@ -96,6 +96,7 @@ impl JArray {
     /// A plain array with no flags set.
     #[inline]
     pub fn new(items: Vec<JValue>) -> Self {
+        meter::built_items(items.len());
         JArray {
             items: Rc::new(JItems(items)),
             sequence: false,
@@ -153,7 +154,10 @@ impl JArray {
         match Rc::try_unwrap(self.items) {
             // Leaves `JItems` empty, so its drop has nothing to walk.
             Ok(mut items) => std::mem::take(&mut items.0),
-            Err(rc) => rc.0.clone(),
+            Err(rc) => {
+                meter::built_items(rc.0.len());
+                rc.0.clone()
+            }
         }
     }
 
@@ -163,6 +167,7 @@ impl JArray {
     /// the flags.
     #[inline]
     pub fn with_items(&self, items: Vec<JValue>) -> JArray {
+        meter::built_items(items.len());
         JArray {
             items: Rc::new(JItems(items)),
             outer_wrapper: false,
@@ -266,8 +271,21 @@ impl IntoIterator for JArray {
 
 /// The items of a [`JArray`], behind its `Rc`: a `Vec<JValue>` whose drop
 /// does not recurse (#233). Dereferences to the `Vec`.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Default)]
 pub struct JItems(Vec<JValue>);
+
+impl Clone for JItems {
+    fn clone(&self) -> Self {
+        meter::built_items(self.0.len());
+        JItems(self.0.clone())
+    }
+}
+
+impl PartialEq for JItems {
+    fn eq(&self, other: &Self) -> bool {
+        meter::goes_on(1) && self.0 == other.0
+    }
+}
 
 impl Deref for JItems {
     type Target = Vec<JValue>;
@@ -313,8 +331,21 @@ impl<'a> IntoIterator for &'a JItems {
 /// `IndexMap<String, JValue>` whose drop does not recurse (#233).
 /// Dereferences to the map, so it reads and updates like one; build it with
 /// [`JValue::object`] or `JMap::from(map)`.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Default)]
 pub struct JMap(IndexMap<String, JValue>);
+
+impl Clone for JMap {
+    fn clone(&self) -> Self {
+        meter::built_entries(self.0.len());
+        JMap(self.0.clone())
+    }
+}
+
+impl PartialEq for JMap {
+    fn eq(&self, other: &Self) -> bool {
+        meter::goes_on(1) && self.0 == other.0
+    }
+}
 
 impl JMap {
     /// The map itself. Never clones.
@@ -346,6 +377,7 @@ impl DerefMut for JMap {
 impl From<IndexMap<String, JValue>> for JMap {
     #[inline]
     fn from(map: IndexMap<String, JValue>) -> Self {
+        meter::built_entries(map.len());
         JMap(map)
     }
 }
@@ -360,7 +392,7 @@ impl From<JMap> for IndexMap<String, JValue> {
 impl FromIterator<(String, JValue)> for JMap {
     #[inline]
     fn from_iter<I: IntoIterator<Item = (String, JValue)>>(iter: I) -> Self {
-        JMap(IndexMap::from_iter(iter))
+        JMap::from(IndexMap::from_iter(iter))
     }
 }
 
@@ -795,7 +827,9 @@ impl JValue {
 
     #[inline]
     pub fn string(s: impl Into<Rc<str>>) -> Self {
-        JValue::String(s.into())
+        let s = s.into();
+        meter::built(s.len(), s.len());
+        JValue::String(s)
     }
 
     #[inline]
@@ -833,7 +867,7 @@ impl JValue {
 
     #[inline]
     pub fn object(m: IndexMap<String, JValue>) -> Self {
-        JValue::Object(Rc::new(JMap(m)))
+        JValue::Object(Rc::new(JMap::from(m)))
     }
 
     #[inline]
@@ -897,14 +931,14 @@ impl From<f64> for JValue {
 impl From<&str> for JValue {
     #[inline]
     fn from(s: &str) -> Self {
-        JValue::String(s.into())
+        JValue::string(s)
     }
 }
 
 impl From<String> for JValue {
     #[inline]
     fn from(s: String) -> Self {
-        JValue::String(s.into())
+        JValue::string(s)
     }
 }
 
@@ -966,7 +1000,9 @@ impl PartialEq for JValue {
                 }
                 a == b
             }
-            (JValue::String(a), JValue::String(b)) => a == b,
+            (JValue::String(a), JValue::String(b)) => {
+                a.len() == b.len() && meter::goes_on((a.len() / meter::BYTES_PER_STEP) as u64) && a == b
+            }
             (JValue::Array(a), JValue::Array(b)) => with_stack(|| a == b),
             (JValue::Object(a), JValue::Object(b)) => with_stack(|| a == b),
             // Function identity, like JS: two lambda values are equal only if
@@ -1000,55 +1036,98 @@ impl PartialEq for JValue {
 
 impl fmt::Display for JValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            JValue::Null => write!(f, "null"),
-            JValue::Undefined => write!(f, "undefined"),
-            JValue::Bool(b) => write!(f, "{}", b),
-            JValue::Number(n) => format_number(*n, f),
-            JValue::String(s) => write!(f, "\"{}\"", escape_json_string(s)),
-            JValue::Array(arr) => {
-                write!(f, "[")?;
-                for (i, v) in arr.iter().enumerate() {
-                    if i > 0 {
-                        write!(f, ",")?;
-                    }
-                    write!(f, "{}", v)?;
-                }
-                write!(f, "]")
-            }
-            JValue::Object(map) => {
-                write!(f, "{{")?;
-                for (i, (k, v)) in map.iter().enumerate() {
-                    if i > 0 {
-                        write!(f, ",")?;
-                    }
-                    write!(f, "\"{}\":{}", escape_json_string(k), v)?;
-                }
-                write!(f, "}}")
-            }
-            JValue::Lambda(_) => write!(f, "\"<lambda>\""),
-            JValue::Builtin { name } => write!(f, "\"<builtin:{}>\"", name),
-            JValue::Regex { pattern, flags } => write!(f, "\"<regex:/{}/{}>\"", pattern, flags),
-        }
+        f.write_str(&shown(self))
     }
 }
 
-fn escape_json_string(s: &str) -> String {
-    let mut result = String::with_capacity(s.len());
-    for c in s.chars() {
-        match c {
-            '"' => result.push_str("\\\""),
-            '\\' => result.push_str("\\\\"),
-            '\n' => result.push_str("\\n"),
-            '\r' => result.push_str("\\r"),
-            '\t' => result.push_str("\\t"),
-            c if c < '\x20' => {
-                result.push_str(&format!("\\u{:04x}", c as u32));
-            }
-            c => result.push(c),
+impl fmt::Debug for JValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(self))
+    }
+}
+
+/// Appends `s` as a JSON string, escaped as JSON.stringify escapes.
+pub(crate) fn write_json_string(s: &str, out: &mut String) {
+    out.push('"');
+    let mut plain = 0;
+    for (i, byte) in s.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0x08 => "\\b",
+            0x0c => "\\f",
+            0..=0x1f => "",
+            _ => continue,
+        };
+        out.push_str(&s[plain..i]);
+        plain = i + 1;
+        if escape.is_empty() {
+            out.push_str(&format!("\\u{byte:04x}"));
+        } else {
+            out.push_str(escape);
         }
     }
-    result
+    out.push_str(&s[plain..]);
+    out.push('"');
+}
+
+/// A value as an error message shows it: as JSON, cut where it gets long.
+pub(crate) fn shown(value: &JValue) -> String {
+    const SHOWN_BYTES_MAX: usize = 1024;
+    fn write(value: &JValue, out: &mut String) {
+        if out.len() > SHOWN_BYTES_MAX || !meter::goes_on(1) {
+            return;
+        }
+        match value {
+            JValue::Null => out.push_str("null"),
+            JValue::Undefined => out.push_str("undefined"),
+            JValue::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+            JValue::Number(n) if n.is_finite() => out.push_str(&js_number_to_string(*n)),
+            JValue::Number(_) => out.push_str("null"),
+            JValue::String(s) => {
+                let mut end = s.len().min(SHOWN_BYTES_MAX);
+                while !s.is_char_boundary(end) {
+                    end -= 1;
+                }
+                write_json_string(&s[..end], out)
+            }
+            JValue::Array(items) => {
+                out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    if out.len() > SHOWN_BYTES_MAX {
+                        break;
+                    }
+                    with_stack(|| write(item, out));
+                }
+                out.push(']');
+            }
+            JValue::Object(map) => {
+                out.push('{');
+                for (i, (key, item)) in map.iter().enumerate() {
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    if out.len() > SHOWN_BYTES_MAX {
+                        break;
+                    }
+                    write_json_string(key, out);
+                    out.push(':');
+                    with_stack(|| write(item, out));
+                }
+                out.push('}');
+            }
+            JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => out.push_str("\"\""),
+        }
+    }
+    let mut out = String::new();
+    write(value, &mut out);
+    out
 }
 
 /// Print a finite f64 the way JavaScript's `String(number)` /
@@ -1079,227 +1158,6 @@ pub(crate) fn js_number_to_string(f: f64) -> String {
         }
     }
 }
-
-fn format_number(n: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if !n.is_finite() {
-        // NaN and +/-Infinity serialize as null (matching JSON spec)
-        write!(f, "null")
-    } else {
-        write!(f, "{}", js_number_to_string(n))
-    }
-}
-
-// ── Serialization (for JSON output via evaluate_json) ────────────────────────
-
-impl Serialize for JValue {
-    fn serialize<S>(&self, serializer: S) -> Result<S::Ok, S::Error>
-    where
-        S: Serializer,
-    {
-        match self {
-            JValue::Null => serializer.serialize_none(),
-            JValue::Undefined => serializer.serialize_none(),
-            JValue::Bool(b) => serializer.serialize_bool(*b),
-            JValue::Number(n) => {
-                if n.is_nan() || n.is_infinite() {
-                    serializer.serialize_none()
-                } else if n.fract() == 0.0 && *n >= i64::MIN as f64 && *n <= i64::MAX as f64 {
-                    serializer.serialize_i64(*n as i64)
-                } else {
-                    serializer.serialize_f64(*n)
-                }
-            }
-            JValue::String(s) => serializer.serialize_str(s),
-            JValue::Array(arr) => with_stack(|| {
-                let mut seq = serializer.serialize_seq(Some(arr.len()))?;
-                for v in arr.iter() {
-                    seq.serialize_element(v)?;
-                }
-                seq.end()
-            }),
-            JValue::Object(map) => with_stack(|| {
-                let mut m = serializer.serialize_map(Some(map.len()))?;
-                for (k, v) in map.iter() {
-                    m.serialize_entry(k, v)?;
-                }
-                m.end()
-            }),
-            // Functions, regexes included, serialize as "" (the JSON.stringify
-            // replacer jsonata-js's $string uses).
-            JValue::Lambda { .. } | JValue::Builtin { .. } | JValue::Regex { .. } => {
-                serializer.serialize_str("")
-            }
-        }
-    }
-}
-
-// ── Deserialization (single-pass JSON→JValue) ────────────────────────────────
-
-impl<'de> serde::Deserialize<'de> for JValue {
-    fn deserialize<D>(deserializer: D) -> Result<Self, D::Error>
-    where
-        D: Deserializer<'de>,
-    {
-        deserializer.deserialize_any(JValueVisitor)
-    }
-}
-
-struct JValueVisitor;
-
-impl<'de> Visitor<'de> for JValueVisitor {
-    type Value = JValue;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "any valid JSON value")
-    }
-
-    fn visit_bool<E: de::Error>(self, v: bool) -> Result<JValue, E> {
-        Ok(JValue::Bool(v))
-    }
-
-    fn visit_i64<E: de::Error>(self, v: i64) -> Result<JValue, E> {
-        Ok(JValue::Number(v as f64))
-    }
-
-    fn visit_u64<E: de::Error>(self, v: u64) -> Result<JValue, E> {
-        Ok(JValue::Number(v as f64))
-    }
-
-    fn visit_f64<E: de::Error>(self, v: f64) -> Result<JValue, E> {
-        Ok(JValue::Number(v))
-    }
-
-    fn visit_str<E: de::Error>(self, v: &str) -> Result<JValue, E> {
-        Ok(JValue::string(v))
-    }
-
-    fn visit_string<E: de::Error>(self, v: String) -> Result<JValue, E> {
-        Ok(JValue::String(v.into()))
-    }
-
-    fn visit_none<E: de::Error>(self) -> Result<JValue, E> {
-        Ok(JValue::Null)
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<JValue, E> {
-        Ok(JValue::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JValue, A::Error> {
-        let mut vec = Vec::with_capacity(seq.size_hint().unwrap_or(0));
-        // Input arrays are never `cons`, so an input array is flat when it
-        // holds no array at all (#196).
-        let mut flat = true;
-        while let Some(elem) = seq.next_element()? {
-            flat &= !matches!(elem, JValue::Array(_));
-            vec.push(elem);
-        }
-        Ok(JValue::Array(JArray::new_flat(vec, flat)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JValue, A::Error> {
-        let mut m = IndexMap::with_capacity(map.size_hint().unwrap_or(0));
-        while let Some((k, v)) = map.next_entry()? {
-            m.insert(k, v);
-        }
-        Ok(JValue::object(m))
-    }
-}
-
-// ── JSON string I/O ──────────────────────────────────────────────────────────
-
-impl JValue {
-    /// Serialize to a JSON string.
-    pub fn to_json_string(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
-    }
-
-    /// Serialize to a pretty-printed JSON string.
-    pub fn to_json_string_pretty(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self)
-    }
-
-    /// Parse a JSON string into a JValue (single-pass, no intermediate serde_json::Value).
-    ///
-    /// When the `simd` feature is enabled, uses simd-json for faster parsing on CPUs
-    /// with SIMD support (SSE4.2/AVX2/NEON). Falls back to serde_json otherwise.
-    ///
-    /// `simd_json::serde::from_slice` allocates fresh internal scratch buffers
-    /// (`Buffers::new`) on every call, sized proportionally to the input - measured
-    /// as the dominant cost, large enough to make the "simd" path consistently
-    /// SLOWER than plain serde_json (worse as input grows: -26% at 189 bytes,
-    /// -29% at 180KB). Reusing those buffers across calls via
-    /// `from_slice_with_buffers` (thread-local, since JValue's Rc-based design is
-    /// already single-threaded per instance) eliminates that reallocation and
-    /// brings simd-json back to consistently faster than serde_json (+5% to +22%
-    /// across the same size range, measured with benches/examples/simd_json_bench.rs).
-    pub fn from_json_str(s: &str) -> Result<JValue, serde_json::Error> {
-        serde_json::from_str(s)
-    }
-}
-
-// ── Conversion from serde_json::Value ────────────────────────────────────────
-
-impl From<serde_json::Value> for JValue {
-    fn from(v: serde_json::Value) -> Self {
-        match v {
-            serde_json::Value::Null => JValue::Null,
-            serde_json::Value::Bool(b) => JValue::Bool(b),
-            serde_json::Value::Number(n) => JValue::Number(n.as_f64().unwrap_or(0.0)),
-            serde_json::Value::String(s) => JValue::String(s.into()),
-            serde_json::Value::Array(arr) => {
-                let mut flat = true;
-                let items = arr
-                    .into_iter()
-                    .map(|v| {
-                        flat &= !v.is_array();
-                        JValue::from(v)
-                    })
-                    .collect();
-                JValue::Array(JArray::new_flat(items, flat))
-            }
-            serde_json::Value::Object(map) => {
-                let m: IndexMap<String, JValue> =
-                    map.into_iter().map(|(k, v)| (k, JValue::from(v))).collect();
-                JValue::object(m)
-            }
-        }
-    }
-}
-
-// ── Conversion to serde_json::Value (for Python boundary) ────────────────────
-
-impl From<&JValue> for serde_json::Value {
-    fn from(v: &JValue) -> Self {
-        match v {
-            JValue::Null | JValue::Undefined => serde_json::Value::Null,
-            JValue::Bool(b) => serde_json::Value::Bool(*b),
-            JValue::Number(n) => {
-                if n.is_nan() || n.is_infinite() {
-                    serde_json::Value::Null
-                } else {
-                    serde_json::json!(*n)
-                }
-            }
-            JValue::String(s) => serde_json::Value::String(s.to_string()),
-            JValue::Array(arr) => {
-                serde_json::Value::Array(arr.iter().map(serde_json::Value::from).collect())
-            }
-            JValue::Object(map) => {
-                let m: serde_json::Map<String, serde_json::Value> = map
-                    .iter()
-                    .map(|(k, v)| (k.clone(), serde_json::Value::from(v)))
-                    .collect();
-                serde_json::Value::Object(m)
-            }
-            JValue::Lambda { .. } | JValue::Builtin { .. } | JValue::Regex { .. } => {
-                serde_json::Value::Null
-            }
-        }
-    }
-}
-
-// ── jvalue! macro ────────────────────────────────────────────────────────────
 
 /// Macro for constructing JValue literals, similar to serde_json::json!
 ///

@@ -296,8 +296,7 @@ impl CsvDelimiter {
 
 impl ItemBatcher {
     fn read(state: &Fields<'_>, reader: &mut Reader) -> Option<Self> {
-        const LIMITS: &[&str] =
-            &["MaxItemsPerBatch", "MaxItemsPerBatchPath", "MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath"];
+        const LIMITS: &[&str] = &["MaxItemsPerBatch", "MaxItemsPerBatchPath", "MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath"];
         let fields = state.object(reader, "ItemBatcher")?;
         fields.check_known_to_state(reader, &[LIMITS, &["BatchInput"]].concat());
         if !LIMITS.iter().any(|limit| fields.has(limit)) {

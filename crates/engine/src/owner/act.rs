@@ -162,6 +162,13 @@ impl Owner {
             }
             wanted
         });
+        live.follows.retain(|scheduled, follow| {
+            let wanted = wanted.contains(scheduled);
+            if !wanted {
+                follow.abort();
+            }
+            wanted
+        });
         live.cancels.retain(|scheduled, _| wanted.contains(scheduled));
         for effect in &outstanding {
             match effect {
@@ -171,7 +178,14 @@ impl Owner {
                     let running = begin_call(Arc::clone(&self.shared), self.answers.clone(), entity, *scheduled, call);
                     live.calls.insert(*scheduled, running);
                 }
-                Effect::Cancel { .. } if stopping => {}
+                Effect::Follow { .. } | Effect::Cancel { .. } if stopping => {}
+                Effect::Follow { scheduled, submitted, .. } => {
+                    live.follows.entry(*scheduled).or_insert_with(|| {
+                        let call = call_of(effect, &identity);
+                        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
+                        tokio::spawn(follow(shared, answers, entity, *scheduled, call, submitted.clone())).abort_handle()
+                    });
+                }
                 Effect::Cancel { scheduled, submitted, .. } => {
                     live.cancels.entry(*scheduled).or_insert_with(|| {
                         let call = call_of(effect, &identity);
@@ -265,6 +279,9 @@ fn call_of(effect: &Effect, identity: &Identity) -> Call {
         Effect::Call { scheduled, state, resource, parameters, credentials_role_arn } => {
             (*scheduled, state.to_string(), resource.clone(), parameters.clone(), credentials_role_arn.clone())
         }
+        Effect::Follow { scheduled, state, resource, submitted, credentials_role_arn } => {
+            (*scheduled, state.to_string(), resource.clone(), submitted.clone(), credentials_role_arn.clone())
+        }
         Effect::Cancel { scheduled, resource, submitted } => (*scheduled, String::new(), resource.clone(), submitted.clone(), None),
         Effect::Offer { .. } => unreachable!("an activity is polled, never called"),
     };
@@ -307,9 +324,29 @@ fn begin_call(
     task.abort_handle()
 }
 
-/// One call; a panic in it is the task's failure, not the engine's.
+/// Waits for the end of a job, again after a pause when that came to nothing.
+async fn follow(
+    shared: Arc<Shared>,
+    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
+    entity: EntityId,
+    scheduled: EventId,
+    call: Call,
+    submitted: skald_query::Payload,
+) {
+    let mut outcome = caught(shared.perform.follow(call.clone(), submitted.clone())).await;
+    while outcome == Outcome::GaveUp && !shared.is_stopping() {
+        tokio::time::sleep(GAVE_UP_PAUSE).await;
+        outcome = caught(shared.perform.follow(call.clone(), submitted.clone())).await;
+    }
+    let _ = answers.send(Answer::Followed { entity, scheduled, outcome });
+}
+
 async fn perform(shared: &Shared, call: &Call) -> Outcome {
-    let mut performing = shared.perform.perform(call.clone());
+    caught(shared.perform.perform(call.clone())).await
+}
+
+/// A panic in a task is the task's failure, not the engine's.
+async fn caught(mut performing: std::pin::Pin<Box<dyn Future<Output = Outcome> + Send + '_>>) -> Outcome {
     std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| performing.as_mut().poll(context)));
         polled.unwrap_or_else(|_| {

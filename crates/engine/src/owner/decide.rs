@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,8 +26,10 @@ use crate::token::Token;
 const SLICE_STEPS_MAX: u64 = 5_000_000;
 /// Executions that carry more payload than this are decided on the compute pool.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// After so long on the clock an expression is cancelled: its counted limits did not hold.
+const DECISION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a full store is given before an append is tried again.
-const FULL_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// A partition's batch in the making.
 #[derive(Default)]
@@ -85,6 +87,8 @@ struct Work {
     now: Timestamp,
     /// Whether a slice may go on where the last one ended.
     go_on: GoOn,
+    /// Ends the expression that runs.
+    cancel: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +151,7 @@ impl Owner {
             seed: self.shared.entropy.draw(),
             now,
             go_on,
+            cancel: None,
         };
         for item in &work.items {
             if let Item::Question(Question::Heartbeat { scheduled, .. }, _) = item
@@ -157,8 +162,8 @@ impl Owner {
         }
         let shared = Arc::clone(&self.shared);
         match self.shared.options.compute {
-            Compute::Pool if work.weight() > INLINE_BYTES_MAX => {
-                self.decisions.spawn_blocking(move || work.conclude(&shared));
+            Compute::Pool if work.may_be_slow() => {
+                self.decisions.spawn(lend(shared, work));
                 Place::LentOut
             }
             Compute::Away => {
@@ -268,11 +273,38 @@ impl Owner {
     }
 }
 
+/// Has `work` done on the compute pool, where as many decisions run as there are cores.
+async fn lend(shared: Arc<Shared>, mut work: Work) -> Concluded {
+    let cancel = Arc::new(AtomicBool::new(false));
+    work.cancel = Some(Arc::clone(&cancel));
+    let _place = shared.compute.acquire().await.expect("never closed");
+    let worker = Arc::clone(&shared);
+    let mut deciding = tokio::task::spawn_blocking(move || work.conclude(&worker));
+    let decided = match tokio::time::timeout(DECISION_PATIENCE, &mut deciding).await {
+        Ok(decided) => decided,
+        Err(_) => {
+            tracing::warn!("an expression took {} s: cancelled", DECISION_PATIENCE.as_secs());
+            cancel.store(true, Ordering::Relaxed);
+            deciding.await
+        }
+    };
+    match decided {
+        Ok(concluded) => concluded,
+        // Panics are caught where they happen; a pool that goes down takes the owner with it.
+        Err(_) => std::future::pending().await,
+    }
+}
+
 impl Work {
+    fn may_be_slow(&self) -> bool {
+        self.execution.definition().speaks_jsonata() || self.weight() > INLINE_BYTES_MAX
+    }
+
     /// Bytes that a decision may have to look into.
     fn weight(&self) -> usize {
         let of_items = self.items.iter().map(|item| match item {
-            Item::Command(Command::CallAnswered { answer, .. }) | Item::Question(Question::Token { answer, .. }, _) => match answer {
+            Item::Command(Command::CallAnswered { answer, .. } | Command::JobEnded { answer, .. })
+            | Item::Question(Question::Token { answer, .. }, _) => match answer {
                 skald_interpreter::TaskAnswer::Succeeded { output } => output.byte_count(),
                 skald_interpreter::TaskAnswer::Failed { .. } => 0,
             },
@@ -289,9 +321,10 @@ impl Work {
     }
 
     fn decide(self, shared: &Shared) -> Decided {
-        let Self { entity, mut execution, items, fate, seed, now, go_on } = self;
+        let Self { entity, mut execution, items, fate, seed, now, go_on, cancel } = self;
         let expected = execution.position();
-        let mut decided = Decision { entity, shared, fate, dice: Dice::seeded(seed), now, records: Vec::new(), waiting: Vec::new() };
+        let dice = Dice::seeded(seed);
+        let mut decided = Decision { entity, shared, fate, dice, now, cancel, records: Vec::new(), waiting: Vec::new() };
         let mut same_names = Vec::new();
         for item in items {
             match item {
@@ -318,6 +351,7 @@ struct Decision<'s> {
     fate: Arc<Fate>,
     dice: Dice,
     now: Timestamp,
+    cancel: Option<Arc<AtomicBool>>,
     records: Vec<Record>,
     waiting: Vec<Waiting>,
 }
@@ -330,6 +364,7 @@ impl Decision<'_> {
             dice: Dice::seeded(self.dice.roll()),
             world: &world,
             budget: Budget::of_steps(SLICE_STEPS_MAX),
+            cancel: self.cancel.clone(),
             machine_deleted: self.fate.is_deleting(),
         };
         self.records.extend(execution.advance(command, &mut context));
@@ -370,7 +405,7 @@ impl Decision<'_> {
                 let token = Token { entity: self.entity, scheduled, nonce };
                 Some((self.shared.tokens.mint(token), input))
             }
-            Effect::Offer { .. } | Effect::Call { .. } | Effect::Cancel { .. } => None,
+            Effect::Offer { .. } | Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
         })
     }
 }
@@ -459,7 +494,7 @@ pub(super) fn standing_offers(execution: &Execution, entity: EntityId) -> Vec<(E
                 let key = keys::activity_task(&activity_arn, scheduled_at, entity, scheduled);
                 Some((scheduled, (activity_arn, key)))
             }
-            Effect::Call { .. } | Effect::Cancel { .. } => None,
+            Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
         })
         .collect()
 }

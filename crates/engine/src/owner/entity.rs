@@ -37,6 +37,8 @@ pub(crate) struct Entity {
     pub(crate) queue: VecDeque<Item>,
     /// Running calls, by scheduled event.
     pub(crate) calls: HashMap<EventId, AbortHandle>,
+    /// Jobs whose end is waited for.
+    pub(crate) follows: HashMap<EventId, AbortHandle>,
     pub(crate) cancels: HashMap<EventId, AbortHandle>,
     /// When a worker was last heard of. Soft: a restart begins anew.
     pub(crate) heartbeats: HashMap<EventId, Timestamp>,
@@ -134,6 +136,7 @@ impl Entity {
             parking: false,
             queue: VecDeque::new(),
             calls: HashMap::new(),
+            follows: HashMap::new(),
             cancels: HashMap::new(),
             heartbeats: HashMap::new(),
             offers: BTreeMap::new(),
@@ -149,7 +152,7 @@ impl Entity {
 
     /// Gives up what runs for it; whoever brings it in again begins anew.
     pub(crate) fn give_up(&mut self) {
-        for (_, running) in self.calls.drain().chain(self.cancels.drain()) {
+        for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.cancels.drain()) {
             running.abort();
         }
     }
@@ -194,7 +197,7 @@ impl Entity {
             && self.heartbeats.is_empty()
             && !self.execution().is_ready()
             && !self.execution().outstanding().iter().any(|effect| match effect {
-                Effect::Call { .. } | Effect::Cancel { .. } => true,
+                Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => true,
                 Effect::Offer { .. } => false,
             })
     }

@@ -88,6 +88,12 @@ pub(crate) enum Answer {
         scheduled: EventId,
         outcome: Outcome,
     },
+    /// A followed job came to its end.
+    Followed {
+        entity: EntityId,
+        scheduled: EventId,
+        outcome: Outcome,
+    },
     Cancelled {
         entity: EntityId,
         scheduled: EventId,

@@ -214,7 +214,12 @@ impl Owner {
 
     fn take_answer(&mut self, answer: Answer) {
         match answer {
-            Answer::Called { entity, scheduled, outcome } => self.take_outcome(entity, scheduled, outcome),
+            Answer::Called { entity, scheduled, outcome } => {
+                self.take_outcome(entity, outcome, |answer| Command::CallAnswered { scheduled, answer });
+            }
+            Answer::Followed { entity, scheduled, outcome } => {
+                self.take_outcome(entity, outcome, |answer| Command::JobEnded { scheduled, answer });
+            }
             Answer::Cancelled { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Settled { scheduled })),
             Answer::Delivered { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Delivered { scheduled })),
             Answer::Wake { entity } => {
@@ -227,7 +232,7 @@ impl Owner {
         }
     }
 
-    fn take_outcome(&mut self, entity: EntityId, scheduled: EventId, outcome: Outcome) {
+    fn take_outcome(&mut self, entity: EntityId, outcome: Outcome, command: impl FnOnce(TaskAnswer) -> Command) {
         // It stays among the running calls until its answer is durable: an append in flight must not make it look forgotten.
         let answer = match outcome {
             Outcome::Succeeded { output } => TaskAnswer::Succeeded { output },
@@ -235,7 +240,7 @@ impl Owner {
             // Repeated by whoever opens the store next.
             Outcome::GaveUp => return,
         };
-        self.enqueue(entity, Item::Command(Command::CallAnswered { scheduled, answer }));
+        self.enqueue(entity, Item::Command(command(answer)));
     }
 
     /// Puts `item` where it will be decided: with the live entity, or with those that wait for its journal.

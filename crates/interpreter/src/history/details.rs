@@ -1,5 +1,7 @@
 //! The `…EventDetails` member of each type of event.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use skald_query::Payload;
 
@@ -21,8 +23,12 @@ pub(super) fn of(kind: &EventKind, include: Include) -> Option<(&'static str, Ma
         EventKind::StateEntered { state_type: _, name, input, due: _ } => {
             ("stateEnteredEventDetails", details.text("name", name).input(input))
         }
-        EventKind::StateExited { state_type: _, name, output, next: _ } => {
-            ("stateExitedEventDetails", details.text("name", name).output(output))
+        EventKind::StateExited { state_type: _, name, output, assigned, next: _ } => {
+            ("stateExitedEventDetails", details.text("name", name).output(output).assigned(assigned))
+        }
+        EventKind::EvaluationFailed { details: error, location, state } => {
+            let details = details.error(error).optional_text("location", location.as_deref());
+            ("evaluationFailedEventDetails", details.text("state", state))
         }
 
         EventKind::LambdaFunctionScheduled { resource, input, timeout_seconds, credentials_role_arn, plan: _ } => {
@@ -108,6 +114,21 @@ impl Details {
     fn with(mut self, member: &str, value: Value) -> Self {
         self.members.insert(member.to_owned(), value);
         self
+    }
+
+    /// Each variable's value as JSON text; nothing at all when none is set.
+    fn assigned(self, assigned: &[(Arc<str>, Payload)]) -> Self {
+        if assigned.is_empty() {
+            return self;
+        }
+        let details = match self.include {
+            Include::Data => {
+                let variables = assigned.iter().map(|(name, value)| (name.to_string(), Value::from(value.text()))).collect();
+                self.with("assignedVariables", Value::Object(variables))
+            }
+            Include::NoData => self,
+        };
+        details.with("assignedVariablesDetails", json!({ "truncated": false }))
     }
 
     fn text(self, member: &str, text: &str) -> Self {

@@ -39,11 +39,13 @@ pub fn render(event: &Event, include: Include) -> Value {
     Value::Object(members)
 }
 
-/// `3<-2 LambdaFunctionScheduled`; Entered and Exited events with the state's name: `2<-0 PassStateEntered Hold`.
+/// `3<-2 LambdaFunctionScheduled`; Entered, Exited and EvaluationFailed events with the state's name: `2<-0 PassStateEntered Hold`.
 pub fn line(event: &Event) -> String {
     let (id, previous, type_name) = (event.id, event.previous, type_name(event));
     match &event.kind {
-        EventKind::StateEntered { name, .. } | EventKind::StateExited { name, .. } => format!("{id}<-{previous} {type_name} {name}"),
+        EventKind::StateEntered { name, .. } | EventKind::StateExited { name, .. } | EventKind::EvaluationFailed { state: name, .. } => {
+            format!("{id}<-{previous} {type_name} {name}")
+        }
         EventKind::ExecutionStarted { .. }
         | EventKind::ExecutionSucceeded { .. }
         | EventKind::ExecutionFailed(_)
@@ -97,6 +99,7 @@ pub fn type_name(event: &Event) -> &'static str {
         EventKind::ExecutionAborted(_) => "ExecutionAborted",
         EventKind::StateEntered { state_type, .. } => entered_name(*state_type),
         EventKind::StateExited { state_type, .. } => exited_name(*state_type),
+        EventKind::EvaluationFailed { .. } => "EvaluationFailed",
         EventKind::LambdaFunctionScheduled { .. } => "LambdaFunctionScheduled",
         EventKind::LambdaFunctionStarted => "LambdaFunctionStarted",
         EventKind::LambdaFunctionSucceeded { .. } => "LambdaFunctionSucceeded",

@@ -61,7 +61,33 @@ fn as_recorded() -> Vec<Event> {
         event(
             9,
             7,
-            EventKind::StateExited { state_type: StateType::Map, name: "Start".into(), output: payload("[1]"), next: Some("End".into()) },
+            EventKind::StateExited {
+                state_type: StateType::Map,
+                name: "Start".into(),
+                output: payload("[1]"),
+                assigned: Vec::new(),
+                next: Some("End".into()),
+            },
+        ),
+        event(
+            3,
+            2,
+            EventKind::StateExited {
+                state_type: StateType::Pass,
+                name: "State0".into(),
+                output: payload("1"),
+                assigned: vec![("theAnswer".into(), payload("42")), ("word".into(), payload("\"x\""))],
+                next: None,
+            },
+        ),
+        event(
+            3,
+            0,
+            EventKind::EvaluationFailed {
+                details: error(Some("States.QueryEvaluationError"), Some("Not so.")),
+                location: Some("Output/x".to_owned()),
+                state: "State0".into(),
+            },
         ),
         event(
             3,
@@ -161,9 +187,19 @@ fn data_can_be_left_out() {
             json!({ "name": "Hold", "inputDetails": { "truncated": false } }),
         ),
         (
-            EventKind::StateExited { state_type: StateType::Wait, name: "Hold".into(), output: secret.clone(), next: None },
+            EventKind::StateExited {
+                state_type: StateType::Wait,
+                name: "Hold".into(),
+                output: secret.clone(),
+                assigned: vec![("x".into(), secret.clone())],
+                next: None,
+            },
             "stateExitedEventDetails",
-            json!({ "name": "Hold", "outputDetails": { "truncated": false } }),
+            json!({
+                "name": "Hold",
+                "outputDetails": { "truncated": false },
+                "assignedVariablesDetails": { "truncated": false }
+            }),
         ),
         (
             EventKind::TaskScheduled {
@@ -211,7 +247,7 @@ fn names_are_made_of_the_state_type() {
     for (state_type, entered_name, exited_name) in names {
         let entered = EventKind::StateEntered { state_type, name: "Hold".into(), input: payload("1"), due: None };
         assert_eq!(line(&event(2, 0, entered)), format!("2<-0 {entered_name} Hold"));
-        let exited = EventKind::StateExited { state_type, name: "Hold".into(), output: payload("1"), next: None };
+        let exited = EventKind::StateExited { state_type, name: "Hold".into(), output: payload("1"), assigned: Vec::new(), next: None };
         assert_eq!(line(&event(3, 2, exited)), format!("3<-2 {exited_name} Hold"));
     }
 }

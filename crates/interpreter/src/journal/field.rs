@@ -160,6 +160,18 @@ impl<T: Field> Field for Vec<T> {
     }
 }
 
+/// One after the other.
+impl<A: Field, B: Field> Field for (A, B) {
+    fn write<'r>(&'r self, writer: &mut Writer<'r>) {
+        self.0.write(writer);
+        self.1.write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok((A::read(reader)?, B::read(reader)?))
+    }
+}
+
 /// A list of pairs.
 impl<K: Field + Ord, V: Field> Field for BTreeMap<K, V> {
     fn write<'r>(&'r self, writer: &mut Writer<'r>) {

@@ -93,9 +93,10 @@ tagged! { EventKind:
     5 ExecutionAborted(details),
 
     10 StateEntered { state_type, name, input, due },
-    11 StateExited { state_type, name, output, next },
+    11 StateExited { state_type, name, output, assigned, next },
     12 TaskStateAborted,
     13 WaitStateAborted,
+    14 EvaluationFailed { details, location, state },
 
     20 LambdaFunctionScheduled { resource, input, timeout_seconds, credentials_role_arn, plan },
     21 LambdaFunctionStarted,

@@ -47,8 +47,8 @@ tagged! { Phase:
     4 Delivered,
 }
 
-fields!(Frame { parent, index, last, step });
-fields!(Visit { state, state_type, entered, entered_at, input, attempts, doing });
+fields!(Frame { parent, index, last, step, variables });
+fields!(Visit { state, state_type, before, entered, entered_at, input, attempts, doing });
 fields!(RunningTask { scheduled, scheduled_at, target, parameters, credentials_role_arn, plan, phase });
 fields!(FanOut { outputs, unfinished, children, iterations });
 fields!(Iterations { items, concurrency, next_index });

@@ -43,7 +43,8 @@ fn equal_payloads_are_written_once_and_share_again() {
     let mut execution = Execution::unborn(smallest());
     for id in 0..10 {
         let output = skald_query::Payload::trusted(text.clone());
-        let frame = crate::frame::Frame { parent: None, index: id, last: 7, step: crate::frame::Step::Ended { output } };
+        let step = crate::frame::Step::Ended { output };
+        let frame = crate::frame::Frame { parent: None, index: id, last: 7, step, variables: std::collections::BTreeMap::new() };
         execution.frames.insert(crate::event::FrameId(id), frame);
     }
     let bytes = encode(&execution);

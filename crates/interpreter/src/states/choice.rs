@@ -4,13 +4,17 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::Value;
-use skald_asl::states::{Choice, Comparator, Operand, Order, Test, TextPattern, TypeTest};
-use skald_asl::{StateId, Timestamp, Transition};
+use skald_asl::states::{Choice, Comparator, Operand, Order, Rule, Test, TextPattern, TypeTest};
+use skald_asl::template::Template;
+use skald_asl::{Timestamp, Transition};
 use skald_query::jsonpath::{EvalError, Found, Path, Root};
 use skald_query::{Budget, Payload, budget};
 
+use crate::data_flow::{Expressions, Leaving, States};
 use crate::decide::{Halt, Slice};
 use crate::event::{FrameId, StateType};
+use crate::failure::Failure;
+use crate::scope::{EXPRESSION_STEPS_MAX, Scope};
 
 /// SOURCE: asl.md §4, Choice: as remembered, not recorded.
 const NO_RULE_HOLDS: &str = "Failed to transition out of the state. The state does not point to a next state.";
@@ -33,33 +37,85 @@ pub(crate) enum Error {
 pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, choice: &Choice, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
     slice.entered(frame, StateType::Choice, name, raw.clone(), None)?;
     let scope = slice.scope(frame);
-    let input = scope.data(&choice.input_path, &raw)?;
-    let next = scope.choose(choice, &input)?.ok_or_else(|| scope.runtime(NO_RULE_HOLDS))?;
-    let output = scope.data(&choice.output_path, &input)?;
-    slice.exit(frame, StateType::Choice, output, Transition::Next(next))
+    let (next, outcome) = match chosen(&scope, choice, &raw)? {
+        Some((index, rule)) => {
+            let place = format!("Choices[{index}]/");
+            let leaving = Leaving { assign: &rule.assign, output: rule.output.as_ref(), place: &place };
+            (rule.next, scope.leave_by_rule(&choice.flow, leaving, &raw)?)
+        }
+        None => {
+            let next = choice.default.ok_or_else(|| scope.runtime(NO_RULE_HOLDS))?;
+            (next, scope.leave_with_input(&choice.flow, &choice.assign, &raw)?)
+        }
+    };
+    slice.exit(frame, StateType::Choice, outcome, Transition::Next(next))
 }
 
-/// The state that the first rule which holds leads to, or else `Default`; none without either.
+/// The first rule that holds, and which it is.
+fn chosen<'c>(scope: &Scope<'_>, choice: &'c Choice, raw: &Payload) -> Result<Option<(usize, &'c Rule)>, Failure> {
+    let input = scope.input(&choice.flow, raw)?;
+    let mut budget = Budget::of_steps(EXPRESSION_STEPS_MAX);
+    let mut conditions = scope.expressions(States::of_input(&input));
+    let chosen = choose(choice, input.value(), &|path| scope.beside_input(path), &mut budget, &mut |template, index| {
+        condition(scope, &mut conditions, template, index)
+    });
+    scope.charge(EXPRESSION_STEPS_MAX - budget.steps_left());
+    chosen.map_err(|refusal| match refusal {
+        Refusal::Test(error) => scope.runtime(&error.to_string()),
+        Refusal::Condition(failure) => failure,
+    })
+}
+
+/// Whether the `Condition` of a rule holds.
+fn condition(scope: &Scope<'_>, conditions: &mut Expressions<'_, '_>, template: &Template, index: usize) -> Result<bool, Failure> {
+    let location = format!("Choices[{index}]/Condition");
+    match (conditions.fill(template, &location)?, template) {
+        (Value::Bool(holds), _) => Ok(holds),
+        (other, Template::Expression(expression)) => Err(scope.unexpected_type(expression, &location, "boolean", &other)),
+        (other, _) => Err(scope.query_error(Some(&location), &format!("The condition must be a boolean, but was: {other}"))),
+    }
+}
+
+/// Why no rule can be chosen.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Test(Error),
+    Condition(Failure),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Test(error)
+    }
+}
+
+/// The first rule that holds, and which it is; none when none does.
 ///
-/// `input` is what `InputPath` left; `context` is what a path behind `$$` looks into.
-pub(crate) fn choose<'v>(
-    choice: &Choice,
+/// `input` is what `InputPath` left; `beside` is what a path over the context object or a variable looks into;
+/// `condition` evaluates the `Condition` of the rule of this index.
+pub(crate) fn choose<'c, 'v>(
+    choice: &'c Choice,
     input: &'v Value,
-    context: &dyn Fn(&Path) -> &'v Value,
+    beside: &dyn Fn(&Path) -> Option<&'v Value>,
     budget: &mut Budget,
-) -> Result<Option<StateId>, Error> {
-    let mut tester = Tester { input, context, budget };
-    for rule in &choice.rules {
-        if tester.holds(&rule.test)? {
-            return Ok(Some(rule.next));
+    condition: &mut dyn FnMut(&Template, usize) -> Result<bool, Failure>,
+) -> Result<Option<(usize, &'c Rule)>, Refusal> {
+    let mut tester = Tester { input, beside, budget };
+    for (index, rule) in choice.rules.iter().enumerate() {
+        let holds = match &rule.test {
+            Test::Condition(template) => condition(template, index).map_err(Refusal::Condition)?,
+            test => tester.holds(test)?,
+        };
+        if holds {
+            return Ok(Some((index, rule)));
         }
     }
-    Ok(choice.default)
+    Ok(None)
 }
 
 struct Tester<'v, 'b> {
     input: &'v Value,
-    context: &'b dyn Fn(&Path) -> &'v Value,
+    beside: &'b dyn Fn(&Path) -> Option<&'v Value>,
     budget: &'b mut Budget,
 }
 
@@ -85,6 +141,8 @@ impl<'v> Tester<'v, '_> {
             }
             Test::Not(test) => Ok(!self.holds(test)?),
             Test::Compare { variable, comparator } => self.compares(variable, comparator),
+            // Only of a rule itself, which `choose` evaluates: JSONata has no rules within rules.
+            Test::Condition(_) => Ok(false),
         }
     }
 
@@ -140,7 +198,10 @@ impl<'v> Tester<'v, '_> {
     fn find(&mut self, path: &Path) -> Result<Option<Found<'v>>, Error> {
         let document = match path.root() {
             Root::Input => self.input,
-            Root::Context => (self.context)(path),
+            Root::Context | Root::Variable(_) => match (self.beside)(path) {
+                Some(value) => value,
+                None => return Ok(None),
+            },
         };
         match path.find(document, self.budget) {
             Ok(found) => Ok(Some(found)),

@@ -12,8 +12,8 @@ use crate::failure::{Failure, FailureKind};
 pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, fail: &Fail, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
     slice.entered(frame, StateType::Fail, name, raw.clone(), None)?;
     let scope = slice.scope(frame);
-    let error = fail.error.as_ref().map(|text| scope.text("ErrorPath", text, &raw)).transpose()?;
-    let cause = fail.cause.as_ref().map(|text| scope.text("CausePath", text, &raw)).transpose()?;
+    let error = fail.error.as_ref().map(|text| scope.text("Error", text, &raw)).transpose()?;
+    let cause = fail.cause.as_ref().map(|text| scope.text("Cause", text, &raw)).transpose()?;
     let ErrorDetails { error, cause } = clipped(error, cause);
-    Err(Halt::Failed(Failure { error, cause, kind: FailureKind::State }))
+    Err(Halt::Failed(Failure { error, cause, kind: FailureKind::State, location: None }))
 }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use skald_asl::states::Map;
+use skald_asl::data_flow::DataFlow;
+use skald_asl::states::{Items, Map, Mode};
+use skald_asl::template::Template;
 use skald_query::Payload;
 
+use crate::data_flow::States;
 use crate::decide::{Halt, Slice};
 use crate::event::{EventId, EventKind, FrameId, StateType};
 use crate::failure::Failure;
@@ -15,15 +18,18 @@ const CONCURRENCY_MAX: u32 = 40;
 
 pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
     slice.entered(frame, StateType::Map, name, raw, None)?;
+    if let Mode::Distributed(_) = map.mode {
+        return Err(Halt::Failed(slice.scope(frame).not_supported_yet("Distributed Map")));
+    }
     fan_out(slice, frame, map)
 }
 
 /// Starts the first iterations: on entering, and again on each retry.
 pub(crate) fn fan_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map) -> Result<(), Halt> {
     let scope = slice.scope(frame);
-    let input = scope.data(&map.input_path, &slice.visit(frame).input)?;
+    let input = scope.input(&map.flow, &slice.visit(frame).input)?;
     let items = items(&scope, map, &input)?;
-    let concurrency = match scope.number("MaxConcurrencyPath", &map.max_concurrency, &input)? {
+    let concurrency = match scope.number("MaxConcurrency", &map.max_concurrency, &input)? {
         0 => CONCURRENCY_MAX,
         wanted => u32::try_from(wanted).unwrap_or(CONCURRENCY_MAX).min(CONCURRENCY_MAX),
     };
@@ -55,15 +61,30 @@ pub(super) fn iteration_ended(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map
 }
 
 fn items(scope: &crate::scope::Scope<'_>, map: &Map, input: &Payload) -> Result<Payload, Failure> {
-    let items = if map.items_path.is_identity() {
-        input.clone()
-    } else {
-        Payload::from_value(scope.find(&map.items_path, input).map_err(|error| scope.invalid_path(&map.items_path, error))?)
+    let (items, refusal) = match &map.items {
+        Items::Path(path) => {
+            let items = match path.is_identity() {
+                true => input.clone(),
+                false => Payload::from_value(scope.find(path, input).map_err(|error| scope.invalid_path(path, error))?),
+            };
+            (items, scope.runtime(&format!("Reference path \"{}\" must point to array.", path.text())))
+        }
+        // SOURCE: recorded, `scenarios.json`: no location.
+        Items::Template(None) => {
+            (input.clone(), scope.query_error(None, &format!("Map state input must be an array but was: {}", input.text())))
+        }
+        Items::Template(Some(template)) => {
+            let items = scope.expressions(States::of_input(input)).payload(template, "Items")?;
+            let refusal = match template {
+                Template::Expression(expression) => scope.unexpected_type(expression, "Items", "array", items.value()),
+                Template::Literal(_) | Template::Object(_) | Template::Array(_) | Template::Path(_) | Template::Call(_) => {
+                    scope.query_error(Some("Items"), &format!("Map state input must be an array but was: {}", items.text()))
+                }
+            };
+            (items, refusal)
+        }
     };
-    if !items.value().is_array() {
-        return Err(scope.runtime(&format!("Reference path \"{}\" must point to array.", map.items_path.text())));
-    }
-    Ok(items)
+    if items.value().is_array() { Ok(items) } else { Err(refusal) }
 }
 
 fn begin_iteration(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map, previous: EventId) -> Result<(), Halt> {
@@ -74,9 +95,12 @@ fn begin_iteration(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map, pre
         None => Payload::from_value(item),
         Some(selector) => {
             let mut scope = slice.scope(frame);
-            let input = scope.data(&map.input_path, &slice.visit(frame).input)?;
             scope.map_item = Some((index, item));
-            scope.template(Some(selector), &input)?
+            let raw = &slice.visit(frame).input;
+            match &map.flow {
+                DataFlow::JsonPath(flow) => scope.template(Some(selector), &scope.data(&flow.input_path, raw)?)?,
+                DataFlow::Jsonata(_) => scope.expressions(States::of_input(raw)).payload(selector, "ItemSelector")?,
+            }
         }
     };
     let name = Arc::clone(&slice.visit(frame).state);
@@ -90,10 +114,6 @@ fn succeed(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map) -> Result<(
     let Some(fan_out) = super::fan_out_of(slice, frame) else { return Ok(()) };
     let result = super::results(fan_out);
     slice.event(frame, slice.last(frame), EventKind::MapStateSucceeded)?;
-    let scope = slice.scope(frame);
-    let raw = &slice.visit(frame).input;
-    let selected = scope.template(map.result_selector.as_ref(), &result)?;
-    let merged = scope.result(&map.result_path, raw, selected)?;
-    let output = scope.data(&map.output_path, &merged)?;
-    slice.exit(frame, StateType::Map, output, map.transition)
+    let outcome = slice.scope(frame).leave_with_result(&map.flow, &map.assign, &slice.visit(frame).input, &result)?;
+    slice.exit(frame, StateType::Map, outcome, map.transition)
 }

@@ -16,8 +16,7 @@ pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &Pa
 /// Starts every branch: on entering, and again on each retry.
 pub(crate) fn fan_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &Parallel) -> Result<(), Halt> {
     let scope = slice.scope(frame);
-    let input = scope.data(&parallel.input_path, &slice.visit(frame).input)?;
-    let input = scope.template(parallel.parameters.as_ref(), &input)?;
+    let input = scope.arguments(&parallel.flow, &slice.visit(frame).input)?;
     let branches = parallel.branches.iter().map(|branch| Arc::clone(&slice.definition.state(branch.start_at).name)).collect();
     let first_frame = FrameId(slice.execution.next_frame);
     slice.event(frame, slice.last(frame), EventKind::ParallelStateStarted { first_frame, branches, input })?;
@@ -29,10 +28,7 @@ pub(super) fn branch_ended(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parall
     let Some(fan_out) = super::fan_out_of(slice, frame).filter(|fan_out| fan_out.unfinished == 0) else { return Ok(()) };
     let result = super::results(fan_out);
     slice.event(frame, slice.last(frame), EventKind::ParallelStateSucceeded)?;
-    let scope = slice.scope(frame);
     let raw = &slice.visit(frame).input;
-    let selected = scope.template(parallel.result_selector.as_ref(), &result)?;
-    let merged = scope.result(&parallel.result_path, raw, selected)?;
-    let output = scope.data(&parallel.output_path, &merged)?;
-    slice.exit(frame, StateType::Parallel, output, parallel.transition)
+    let outcome = slice.scope(frame).leave_with_result(&parallel.flow, &parallel.assign, raw, &result)?;
+    slice.exit(frame, StateType::Parallel, outcome, parallel.transition)
 }

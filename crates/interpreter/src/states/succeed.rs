@@ -11,8 +11,6 @@ use crate::event::{FrameId, StateType};
 
 pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, succeed: &Succeed, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
     slice.entered(frame, StateType::Succeed, name, raw.clone(), None)?;
-    let scope = slice.scope(frame);
-    let input = scope.data(&succeed.input_path, &raw)?;
-    let output = scope.data(&succeed.output_path, &input)?;
-    slice.exit(frame, StateType::Succeed, output, Transition::End)
+    let outcome = slice.scope(frame).leave_with_input(&succeed.flow, &[], &raw)?;
+    slice.exit(frame, StateType::Succeed, outcome, Transition::End)
 }

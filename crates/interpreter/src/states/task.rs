@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+use skald_asl::data_flow::DataFlow;
 use skald_asl::definition::StateKind;
 use skald_asl::states::{Pattern, Resource, Task};
 use skald_query::Payload;
 
 use crate::command::TaskAnswer;
+use crate::data_flow::States;
 use crate::decide::{Halt, PAYLOAD_BYTES_MAX, Slice, checked, clipped};
 use crate::event::{Completion, ErrorDetails, EventKind, FrameId, ServiceResource, StateType, TaskPlan};
 use crate::execution::answers_by_token;
 use crate::failure::{Failure, FailureKind};
 use crate::frame::{Phase, RunningTask, Target};
 use crate::note::Note;
+use crate::scope::Scope;
 
 /// SOURCE: integrations.md §4.
 const LAMBDA_INVOKE_PARAMETERS: [&str; 6] = ["FunctionName", "Payload", "Qualifier", "InvocationType", "ClientContext", "LogType"];
@@ -24,18 +28,18 @@ pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Task, 
 
 /// Schedules an attempt: on entering, and again on each retry.
 pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Task) -> Result<(), Halt> {
-    let nonce = slice.context.dice.roll();
+    let nonce = slice.dice.borrow_mut().roll();
     let scheduled = slice.execution.last_event + 1;
     let mut scope = slice.scope(frame);
     if waits_for_token(&task.resource) {
         scope.task_token = Some(slice.context.world.mint_token(scheduled, nonce));
     }
-    let input = scope.data(&task.input_path, &slice.visit(frame).input)?;
-    let parameters = scope.template(task.parameters.as_ref(), &input)?;
-    let timeout_seconds = task.timeout.as_ref().map(|number| scope.number("TimeoutSecondsPath", number, &input)).transpose()?;
-    let heartbeat_seconds = task.heartbeat.as_ref().map(|number| scope.number("HeartbeatSecondsPath", number, &input)).transpose()?;
-    let credentials = task.credentials.as_ref().map(|template| scope.template(Some(template), &input)).transpose()?;
-    let credentials_role_arn = credentials.and_then(|credentials| Some(credentials.value().get("RoleArn")?.as_str()?.to_owned()));
+    let raw = &slice.visit(frame).input;
+    let parameters = scope.arguments(&task.flow, raw)?;
+    let input = scope.input(&task.flow, raw)?;
+    let timeout_seconds = task.timeout.as_ref().map(|number| scope.number("TimeoutSeconds", number, &input)).transpose()?;
+    let heartbeat_seconds = task.heartbeat.as_ref().map(|number| scope.number("HeartbeatSeconds", number, &input)).transpose()?;
+    let credentials_role_arn = credentials_role_arn(&scope, task, &input)?;
     if parameters.byte_count() > PAYLOAD_BYTES_MAX {
         return Err(Halt::Failed(Failure::data_limit(&slice.visit(frame).state)));
     }
@@ -104,6 +108,15 @@ pub(crate) fn call_answered(slice: &mut Slice<'_, '_, '_>, frame: FrameId, answe
         },
         // A repeated call's second answer; and an activity is never called.
         (Target::Service { .. }, Phase::Submitted { .. } | Phase::Delivered) | (Target::Activity { .. }, _) => Ok(()),
+    }
+}
+
+/// The job came to its end.
+pub(crate) fn job_ended(slice: &mut Slice<'_, '_, '_>, frame: FrameId, answer: TaskAnswer) -> Result<(), Halt> {
+    let Some(task) = running(slice, frame) else { return Ok(()) };
+    match (&task.target, &task.phase) {
+        (Target::Service { completion: Completion::Job, .. }, Phase::Submitted { .. }) => finish(slice, frame, &task, answer),
+        (Target::Lambda { .. } | Target::Service { .. } | Target::Activity { .. }, _) => Ok(()),
     }
 }
 
@@ -180,7 +193,7 @@ fn finish(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &RunningTask, ans
         }
         Err(failure) => {
             let details = clipped(failure.error.clone(), failure.cause.clone());
-            let failure = Failure { error: details.error.clone(), cause: details.cause.clone(), kind: failure.kind };
+            let failure = Failure { error: details.error.clone(), cause: details.cause.clone(), kind: failure.kind, location: None };
             let event = match &task.target {
                 Target::Lambda { .. } => EventKind::LambdaFunctionFailed(details),
                 Target::Service { resource, .. } => EventKind::TaskFailed { resource: resource.clone(), details },
@@ -195,12 +208,18 @@ fn finish(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &RunningTask, ans
 fn hand_on(slice: &mut Slice<'_, '_, '_>, frame: FrameId, result: &Payload) -> Result<(), Halt> {
     let definition = Arc::clone(&slice.definition);
     let Some(StateKind::Task(task)) = slice.state_of(frame, &definition) else { return Ok(()) };
-    let scope = slice.scope(frame);
-    let raw = &slice.visit(frame).input;
-    let selected = scope.template(task.result_selector.as_ref(), result)?;
-    let merged = scope.result(&task.result_path, raw, selected)?;
-    let output = scope.data(&task.output_path, &merged)?;
-    slice.exit(frame, StateType::Task, output, task.transition)
+    let outcome = slice.scope(frame).leave_with_result(&task.flow, &task.assign, &slice.visit(frame).input, result)?;
+    slice.exit(frame, StateType::Task, outcome, task.transition)
+}
+
+/// The role that the call is made with; none for the execution's own.
+fn credentials_role_arn(scope: &Scope<'_>, task: &Task, input: &Payload) -> Result<Option<String>, Failure> {
+    let Some(template) = &task.credentials else { return Ok(None) };
+    let credentials = match &task.flow {
+        DataFlow::JsonPath(_) => scope.template(Some(template), input)?,
+        DataFlow::Jsonata(_) => scope.expressions(States::of_input(input)).payload(template, "Credentials")?,
+    };
+    Ok(credentials.value().get("RoleArn").and_then(Value::as_str).map(str::to_owned))
 }
 
 /// Why a service cannot be called with these parameters; found out before anything is scheduled.

@@ -8,6 +8,7 @@ use skald_asl::definition::StateKind;
 use skald_asl::states::{Until, Wait};
 use skald_query::Payload;
 
+use crate::data_flow::{States, shown, whole};
 use crate::decide::{Halt, Slice};
 use crate::event::{FrameId, StateType};
 use crate::failure::Failure;
@@ -18,7 +19,7 @@ const WAIT_SECONDS_MAX: u64 = 366 * 86_400;
 
 /// Enters the state. An instant already past is over at once.
 pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, wait: &Wait, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
-    let until = until(&slice.scope_before(name), wait, &raw, slice.now);
+    let until = until(&slice.scope_before(frame, name), wait, &raw, slice.now);
     // AWS shows `WaitStateEntered` without the instant: it rides in a private field.
     slice.entered(frame, StateType::Wait, name, raw, until.as_ref().ok().copied())?;
     if until? <= slice.now {
@@ -32,13 +33,12 @@ pub(crate) fn over(slice: &mut Slice<'_, '_, '_>, frame: FrameId) -> Result<(), 
     let definition = Arc::clone(&slice.definition);
     let Some(StateKind::Wait(wait)) = slice.state_of(frame, &definition) else { return Ok(()) };
     let scope = slice.scope(frame);
-    let input = scope.data(&wait.input_path, &slice.visit(frame).input)?;
-    let output = scope.data(&wait.output_path, &input)?;
-    slice.exit(frame, StateType::Wait, output, wait.transition)
+    let outcome = scope.leave_with_input(&wait.flow, &wait.assign, &slice.visit(frame).input)?;
+    slice.exit(frame, StateType::Wait, outcome, wait.transition)
 }
 
 fn until(scope: &Scope<'_>, wait: &Wait, raw: &Payload, now: Timestamp) -> Result<Timestamp, Failure> {
-    let input = scope.data(&wait.input_path, raw)?;
+    let input = scope.input(&wait.flow, raw)?;
     let instant = match &wait.until {
         Until::Seconds(seconds) => now.plus_seconds(*seconds),
         Until::Timestamp(instant) => *instant,
@@ -49,13 +49,25 @@ fn until(scope: &Scope<'_>, wait: &Wait, raw: &Payload, now: Timestamp) -> Resul
         }
         Until::TimestampPath(path) => {
             let value = scope.find(path, &input).map_err(|error| scope.invalid_path(path, error))?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = shown(&value);
             Timestamp::parse_rfc3339(&text).ok_or_else(|| {
                 scope.runtime(&format!(
                     "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {text}",
                     path.text()
                 ))
             })?
+        }
+        Until::SecondsExpression(expression) => {
+            let value = scope.expressions(States::of_input(&input)).evaluate(expression, "Seconds")?;
+            let seconds = whole(&value).ok_or_else(|| scope.unexpected_type(expression, "Seconds", "integer", &value))?;
+            now.plus_seconds(seconds)
+        }
+        Until::TimestampExpression(expression) => {
+            let value = scope.expressions(States::of_input(&input)).evaluate(expression, "Timestamp")?;
+            let text = shown(&value);
+            // SOURCE: recorded, `scenarios.json`.
+            let reason = "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string";
+            Timestamp::parse_rfc3339(&text).ok_or_else(|| scope.query_error(Some("Timestamp"), &format!("{reason}: {text}")))?
         }
     };
     if instant > now.plus_seconds(WAIT_SECONDS_MAX) {
@@ -66,12 +78,10 @@ fn until(scope: &Scope<'_>, wait: &Wait, raw: &Payload, now: Timestamp) -> Resul
 
 /// SOURCE: the three texts are recorded, `base.json`.
 fn whole_seconds(scope: &Scope<'_>, path: &str, value: &Value) -> Result<u64, Failure> {
-    match value.as_i64() {
-        Some(seconds) => u64::try_from(seconds)
+    let shown = shown(value);
+    match shown.parse::<i64>() {
+        Ok(seconds) => u64::try_from(seconds)
             .map_err(|_| scope.runtime(&format!("The SecondsPath parameter references a negative value: {path} == {seconds}"))),
-        None => {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            Err(scope.runtime(&format!("The SecondsPath parameter cannot be parsed as a long value: {path} == {shown}")))
-        }
+        Err(_) => Err(scope.runtime(&format!("The SecondsPath parameter cannot be parsed as a long value: {path} == {shown}"))),
     }
 }

@@ -1,9 +1,10 @@
 //! Text to calls. A path is cut out here and read by [`Path::parse`]; so its end is found without understanding it.
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::{Argument, Call, Function, NESTING_MAX, ParseError, TextLiteral};
 use crate::jsonpath::Path;
+use crate::number;
 
 pub(super) fn parse(text: &str) -> Result<Call, ParseError> {
     let mut parser = Parser { rest: text.trim() };
@@ -80,7 +81,7 @@ impl<'t> Parser<'t> {
             "null" => Value::Null,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            text => Value::Number(text.parse::<Number>().map_err(|_| invalid(format!("no argument: '{text}'")))?),
+            text => Value::Number(number::read(text).ok_or_else(|| invalid(format!("no argument: '{text}'")))?),
         };
         Ok(Argument::Constant(value))
     }

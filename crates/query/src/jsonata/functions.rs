@@ -116,7 +116,14 @@ fn uuid(arguments: &[JValue]) -> Answer {
     let [] = at_most("uuid", arguments)?;
     let high = (meter::roll() & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
     let low = (meter::roll() & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
-    Ok(JValue::string(format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF, high & 0xFFFF, low >> 48, low & 0xFFFF_FFFF_FFFF)))
+    Ok(JValue::string(format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xFFFF,
+        high & 0xFFFF,
+        low >> 48,
+        low & 0xFFFF_FFFF_FFFF
+    )))
 }
 
 /// `$parse(text)`: the value of a JSON text.

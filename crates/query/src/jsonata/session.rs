@@ -85,16 +85,7 @@ impl<'a> Session<'a> {
         let mut evaluator = Evaluator::with_options(Context::new(), options);
         functions::register(&mut evaluator);
         let dice = bindings.seed;
-        Self {
-            bindings,
-            evaluator,
-            input: None,
-            context: None,
-            result: None,
-            error_output: None,
-            bound: BTreeSet::new(),
-            dice,
-        }
+        Self { bindings, evaluator, input: None, context: None, result: None, error_output: None, bound: BTreeSet::new(), dice }
     }
 
     /// The value of `expression`. The steps it took are spent from `budget`, also when it fails.

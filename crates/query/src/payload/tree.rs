@@ -5,7 +5,9 @@
 //! pass, halves of surrogate pairs. This one takes all that passed, and never fails: what it does not understand, it
 //! reads as null, because only a text that was never checked can hold it.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
+
+use crate::number;
 
 /// How deep a text that was never checked may lead.
 const DEPTH_MAX: usize = 2 * super::PAYLOAD_DEPTH_MAX;
@@ -78,7 +80,7 @@ impl Reader<'_> {
     fn number(&mut self) -> Value {
         let start = self.at;
         self.skip_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
-        self.text[start..self.at].parse::<Number>().map_or(Value::Null, Value::Number)
+        number::read(&self.text[start..self.at]).map_or(Value::Null, Value::Number)
     }
 
     fn word(&mut self, word: &str, value: Value) -> Value {

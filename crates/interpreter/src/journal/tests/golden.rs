@@ -112,11 +112,25 @@ fn kinds() -> Vec<EventKind> {
         vec![EventKind::ExecutionStarted { input: input.clone(), role_arn: role.to_owned(), deadline: due, start_at: "Hold".into() }];
     for state_type in state_types {
         kinds.push(EventKind::StateEntered { state_type, name: "Hold".into(), input: input.clone(), due });
-        kinds.push(EventKind::StateExited { state_type, name: "Hold".into(), output: output.clone(), next: Some("Wähle".into()) });
+        kinds.push(EventKind::StateExited {
+            state_type,
+            name: "Hold".into(),
+            output: output.clone(),
+            assigned: Vec::new(),
+            next: Some("Wähle".into()),
+        });
     }
     kinds.extend([
         EventKind::StateEntered { state_type: StateType::Pass, name: "Wähle".into(), input: output.clone(), due: None },
-        EventKind::StateExited { state_type: StateType::Pass, name: "Wähle".into(), output: output.clone(), next: None },
+        EventKind::StateExited {
+            state_type: StateType::Pass,
+            name: "Wähle".into(),
+            output: output.clone(),
+            assigned: vec![("größe".into(), Payload::trusted("1.50")), ("same".into(), output.clone())],
+            next: None,
+        },
+        EventKind::EvaluationFailed { details: some.clone(), location: Some("Output/x".to_owned()), state: "Hold".into() },
+        EventKind::EvaluationFailed { details: none.clone(), location: None, state: "Hold".into() },
         EventKind::TaskStateAborted,
         EventKind::WaitStateAborted,
     ]);
@@ -144,7 +158,7 @@ fn kinds() -> Vec<EventKind> {
         EventKind::MapStateAborted,
         EventKind::ExecutionFailed(some.clone()),
         EventKind::ExecutionTimedOut(error(Some("States.Timeout"), None)),
-        EventKind::ExecutionAborted(none),
+        EventKind::ExecutionAborted(none.clone()),
         EventKind::ExecutionSucceeded { output },
     ]);
     kinds

@@ -153,8 +153,10 @@ impl Source<'_> {
                 state_type: self.state_type(),
                 name: self.name(),
                 output: self.payload(),
+                assigned: (0..self.below(4)).map(|_| (self.name(), self.payload())).collect(),
                 next: self.maybe(Self::name),
             },
+            14 => EventKind::EvaluationFailed { details: self.error(), location: self.maybe(Self::text), state: self.name() },
             12 => EventKind::TaskStateAborted,
             13 => EventKind::WaitStateAborted,
             20 => EventKind::LambdaFunctionScheduled {

@@ -153,7 +153,7 @@ fn journals_of_every_kind() -> Vec<Vec<Record>> {
 fn kinds_known() -> BTreeSet<String> {
     let tags = [("status", Status::TAGS), ("step", Step::TAGS), ("doing", Doing::TAGS), ("target", Target::TAGS), ("phase", Phase::TAGS)];
     let tagged = tags.iter().flat_map(|(part, tags)| tags.iter().map(move |tag| format!("{part} {tag}")));
-    tagged.chain(["owed", "attempts", "iterations", "results", "credentials"].map(str::to_owned)).collect()
+    tagged.chain(["owed", "attempts", "iterations", "results", "credentials", "variables"].map(str::to_owned)).collect()
 }
 
 fn kinds_in(execution: &Execution) -> BTreeSet<String> {
@@ -163,6 +163,9 @@ fn kinds_in(execution: &Execution) -> BTreeSet<String> {
     }
     for frame in execution.frames.values() {
         kinds.insert(format!("step {}", frame.step.tag()));
+        if !frame.variables.is_empty() {
+            kinds.insert("variables".to_owned());
+        }
         let Some(visit) = frame.visit() else { continue };
         kinds.insert(format!("doing {}", visit.doing.tag()));
         if !visit.attempts.is_empty() {

@@ -58,7 +58,13 @@ fn status(source: &mut Source<'_>) -> Status {
 }
 
 fn frame(source: &mut Source<'_>) -> Frame {
-    Frame { parent: source.maybe(Source::frame), index: source.small_number(), last: source.number(), step: step(source) }
+    Frame {
+        parent: source.maybe(Source::frame),
+        index: source.small_number(),
+        last: source.number(),
+        step: step(source),
+        variables: (0..source.below(4)).map(|_| (source.name(), source.payload())).collect(),
+    }
 }
 
 fn step(source: &mut Source<'_>) -> Step {
@@ -77,6 +83,7 @@ fn visit(source: &mut Source<'_>) -> Visit {
     Visit {
         state: source.name(),
         state_type: source.state_type(),
+        before: source.number(),
         entered: source.number(),
         entered_at: source.instant(),
         input: source.payload(),

@@ -20,7 +20,8 @@ const MACHINE: &str = r#"{ "StartAt": "Each", "TimeoutSeconds": 200, "States": {
             { "ErrorEquals": ["States.ALL"], "ResultPath": "$.caught", "Next": "Undo" }],
         "ItemsPath": "$.items",
         "ItemProcessor": { "StartAt": "Look", "States": {
-            "Look": { "Type": "Choice", "Choices": [{ "Variable": "$", "NumericGreaterThan": 3, "Next": "Skip" }], "Default": "All" },
+            "Look": { "Type": "Choice", "Choices": [{ "Variable": "$", "NumericGreaterThan": 3, "Next": "Skip" }],
+                "Assign": { "item.$": "$", "of": { "a": ["map"] } }, "Default": "All" },
             "Skip": { "Type": "Succeed" },
             "All": { "Type": "Parallel", "End": true,
                 "Retry": [{ "ErrorEquals": ["Branch"], "IntervalSeconds": 7, "BackoffRate": 1.5 }],
@@ -108,6 +109,7 @@ impl Walk {
             dice: Dice::seeded(seed),
             world: &Anywhere,
             budget: Budget::of_steps(1_000_000),
+            cancel: None,
             machine_deleted: false,
         };
         let mut woken = again(&self.execution);
@@ -136,6 +138,7 @@ impl Walk {
                     Command::ActivityStarted { scheduled: *scheduled, worker_name: Some("worker".to_owned()) }
                 }
                 Effect::Offer { scheduled, started: true, .. } => Command::Delivered { scheduled: *scheduled },
+                Effect::Follow { scheduled, .. } => Command::JobEnded { scheduled: *scheduled, answer: self.answer() },
                 Effect::Cancel { scheduled, .. } => Command::Settled { scheduled: *scheduled },
             },
             1 if !running.is_empty() => {

@@ -22,8 +22,13 @@ fn choose_within(rules: &Value, default: Option<&str>, input: &Value, steps: u64
     let definition = parse(&text, &Options::default()).expect("the case is a valid definition").definition;
     let StateKind::Choice(choice) = &definition.state(definition.start_at).kind else { panic!("the machine starts with its Choice") };
     let context_object = json!({ "State": { "Name": "Pick" }, "Numbers": { "Two": 2 } });
-    let chosen = choose(choice, input, &|_| &context_object, &mut Budget::of_steps(steps))?;
-    Ok(chosen.map(|id| definition.state(id).name.to_string()))
+    let beside = |path: &Path| (*path.root() == Root::Context).then_some(&context_object);
+    let chosen = choose(choice, input, &beside, &mut Budget::of_steps(steps), &mut |_, _| panic!("these rules are of JSONPath"));
+    let chosen = chosen.map_err(|refusal| match refusal {
+        Refusal::Test(error) => error,
+        Refusal::Condition(failure) => panic!("these rules are of JSONPath: {failure:?}"),
+    })?;
+    Ok(chosen.map(|(_, rule)| rule.next).or(choice.default).map(|id| definition.state(id).name.to_string()))
 }
 
 /// Whether the rule `test` holds for `input`.

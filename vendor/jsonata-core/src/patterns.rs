@@ -1,0 +1,144 @@
+//! Regular expressions: JavaScript's syntax put into the `regex` crate's, compiled once per evaluation, and charged for.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::functions::FunctionError;
+use crate::meter;
+
+/// How large a compiled pattern may be, in bytes.
+const PATTERN_BYTES_MAX: usize = 256 * 1024;
+/// Below this a pattern counts as ordinary: searching costs a step for every 64 bytes.
+const PATTERN_BYTES_ORDINARY: usize = 32 * 1024;
+/// How much the lazy automaton of a search may take, in bytes.
+const AUTOMATON_BYTES_MAX: usize = 1024 * 1024;
+/// How many compiled patterns are kept.
+const PATTERNS_KEPT_MAX: usize = 64;
+
+thread_local! {
+    static PATTERNS: RefCell<HashMap<(String, String), Rc<Pattern>>> = RefCell::new(HashMap::new());
+}
+
+/// A compiled regular expression and what it costs.
+pub struct Pattern {
+    pub regex: Regex,
+    /// Steps for each 64 bytes searched.
+    weight: u64,
+    /// Whether a search may look far beyond the match it finds.
+    looks_far: bool,
+}
+
+impl Pattern {
+    /// Takes the steps of one search through `bytes` bytes.
+    pub fn charge_search(&self, bytes: usize) -> Result<(), FunctionError> {
+        Ok(meter::steps(1 + (bytes / meter::BYTES_PER_STEP) as u64 * self.weight)?)
+    }
+
+    /// Takes the steps of one match of many, with `bytes` bytes left to search.
+    pub fn charge_match(&self, bytes: usize) -> Result<(), FunctionError> {
+        // Every match may have looked at all that follows it, and mostly has not.
+        let far = if self.looks_far { bytes / 512 } else { 0 } as u64;
+        Ok(meter::steps(1 + self.weight + far * self.weight)?)
+    }
+}
+
+/// Forgets every compiled pattern.
+pub(crate) fn forget() {
+    PATTERNS.with_borrow_mut(HashMap::clear);
+}
+
+/// The compiled form of a pattern with flags.
+pub fn build_regex(pattern: &str, flags: &str) -> Result<Rc<Pattern>, FunctionError> {
+    let key = (pattern.to_string(), flags.to_string());
+    if let Some(known) = PATTERNS.with_borrow(|patterns| patterns.get(&key).cloned()) {
+        return Ok(known);
+    }
+    meter::steps(100 + 10 * pattern.len() as u64)?;
+    let translated = translate(pattern);
+    let builder = |size| {
+        let mut builder = RegexBuilder::new(&translated);
+        builder
+            .case_insensitive(flags.contains('i'))
+            .multi_line(flags.contains('m'))
+            .dot_matches_new_line(flags.contains('s'))
+            .size_limit(size)
+            .dfa_size_limit(AUTOMATON_BYTES_MAX)
+            .nest_limit(100);
+        builder.build()
+    };
+    let (regex, weight) = match builder(PATTERN_BYTES_ORDINARY) {
+        Ok(regex) => (regex, 1),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            meter::steps(20_000)?;
+            match builder(PATTERN_BYTES_MAX) {
+                Ok(regex) => (regex, 64),
+                Err(regex::Error::CompiledTooBig(_)) => return Err(meter::trip(meter::Trip::Bytes).into()),
+                Err(error) => return Err(invalid(&error)),
+            }
+        }
+        Err(error) => return Err(invalid(&error)),
+    };
+    let built = Rc::new(Pattern { regex, weight, looks_far: pattern.contains(['*', '+', '{']) });
+    PATTERNS.with_borrow_mut(|patterns| {
+        if patterns.len() >= PATTERNS_KEPT_MAX {
+            patterns.clear();
+        }
+        patterns.insert(key, Rc::clone(&built));
+    });
+    Ok(built)
+}
+
+fn invalid(error: &regex::Error) -> FunctionError {
+    FunctionError::ArgumentError(format!("Invalid regex: {error}"))
+}
+
+/// JavaScript's and Java's `\d`, `\w`, `\s` and `\b` know ASCII only (and `\s` all blanks), the crate's know Unicode.
+fn translate(pattern: &str) -> String {
+    const BLANKS: &str = r"\t\n\x0B\f\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}";
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut chars = pattern.chars().peekable();
+    let mut in_class = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('d') => out.push_str("[0-9]"),
+                Some('D') => out.push_str("[^0-9]"),
+                Some('w') => out.push_str("[0-9A-Za-z_]"),
+                Some('W') => out.push_str("[^0-9A-Za-z_]"),
+                Some('s') => out.extend(["[", BLANKS, "]"]),
+                Some('S') => out.extend(["[^", BLANKS, "]"]),
+                Some('b') if in_class => out.push_str("\\x08"),
+                Some('b') => out.push_str("(?-u:\\b)"),
+                Some('/') => out.push('/'),
+                Some(other) => {
+                    out.push('\\');
+                    out.push(other);
+                }
+                None => out.push('\\'),
+            },
+            // Inside a class the crate would read `[` as a nested class, and `&&`, `--`, `~~` as operators.
+            '[' if in_class => out.push_str("\\["),
+            '&' | '~' if in_class => {
+                out.push('\\');
+                out.push(c);
+            }
+            '[' => {
+                in_class = true;
+                out.push('[');
+                if chars.peek() == Some(&'^') {
+                    chars.next();
+                    out.push('^');
+                }
+            }
+            ']' => {
+                in_class = false;
+                out.push(']');
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
