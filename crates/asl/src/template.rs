@@ -132,28 +132,42 @@ impl Compiler<'_> {
     }
 
     fn compile_member<'d>(&mut self, members: &Members, key: &'d str, value: &Value, location: &Location<'_>) -> Compiled<'d> {
-        let place = location.clone();
-        let place = place.field(key);
-        let path_key = key.strip_suffix(".$").filter(|_| self.language == Language::JsonPath);
-        let Some(name) = path_key else {
-            if self.language == Language::JsonPath && value.as_str().is_some_and(looks_like_path) {
-                let message = "No `.$` on a field that appears to be a JSONPath or Intrinsic Function";
-                self.reader.warn(Code::NoDollar, message, &place);
+        let location = location.clone();
+        match (self.language, key.strip_suffix(".$")) {
+            (Language::JsonPath, Some(name)) => {
+                if members.contains_key(name) {
+                    self.reader.schema(format!("The fields '{name}' and '{key}' have the same name"), &location);
+                }
+                (name, self.compile_evaluated(key, value, &location))
             }
-            return (key, self.compile(value, &place));
-        };
-        if members.contains_key(name) {
-            self.reader.schema(format!("The fields '{name}' and '{key}' have the same name"), location);
+            (Language::JsonPath, None) => {
+                let place = location.field(key);
+                self.warn_of_missing_dollar(value, &place);
+                (key, self.compile(value, &place))
+            }
+            (Language::Jsonata, _) => (key, self.compile(value, &location.field(key))),
         }
+    }
+
+    /// The value of a key that ends in `.$`.
+    fn compile_evaluated(&mut self, key: &str, value: &Value, location: &Location<'_>) -> Option<Template> {
+        let location = location.clone();
+        let place = location.field(key);
         let evaluated = value.as_str().and_then(|text| match self.reader.path(text, &place) {
             Ok(path) => Some(Template::Path(path)),
             Err(_) => self.reader.call(text, &place).ok().map(Template::Call),
         });
         if evaluated.is_none() {
             let message = format!("The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call");
-            self.reader.schema(message, location);
+            self.reader.schema(message, &location);
         }
-        (name, evaluated)
+        evaluated
+    }
+
+    fn warn_of_missing_dollar(&mut self, value: &Value, place: &Location<'_>) {
+        if value.as_str().is_some_and(looks_like_path) {
+            self.reader.warn(Code::NoDollar, "No `.$` on a field that appears to be a JSONPath or Intrinsic Function", place);
+        }
     }
 }
 

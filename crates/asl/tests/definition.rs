@@ -6,7 +6,7 @@ use skald_asl::data_flow::{DataPath, Number, ResultPath};
 use skald_asl::diagnostic::locate;
 use skald_asl::parse::{MachineType, Options, diagnose, parse};
 use skald_asl::retry::Jitter;
-use skald_asl::states::{Comparator, Operand, Order, Pattern, Resource, Test, TextPattern, Until};
+use skald_asl::states::{Comparator, Items, Mode, Operand, Order, Pattern, Resource, Test, TextPattern, Until};
 use skald_asl::template::{Field, Template};
 use skald_asl::{Code, Definition, StateKind, Transition};
 
@@ -52,20 +52,22 @@ fn states_of_all_blocks_are_in_one_table() {
     assert_eq!(starts, [definition.find("Left"), definition.find("Right")]);
     let StateKind::Map(each) = state(&definition, "Each") else { panic!("no Map") };
     assert_eq!(Some(each.processor.start_at), definition.find("Item"));
-    assert_eq!((each.items_path.text(), &each.max_concurrency), ("$.list[*]", &Number::Literal(2)));
+    let Items::Path(items) = &each.items else { panic!("no path") };
+    assert_eq!((items.text(), &each.max_concurrency, &each.mode), ("$.list[*]", &Number::Literal(2), &Mode::Inline));
 }
 
 #[test]
 fn a_pass_keeps_its_paths_and_its_result() {
     let definition = accepted(EVERYTHING);
     let StateKind::Pass(pass) = state(&definition, "Shape") else { panic!("no Pass") };
-    assert_eq!((&pass.input_path, &pass.result_path), (&DataPath::Null, &ResultPath::Discard));
+    let flow = pass.flow.paths().expect("it speaks JSONPath");
+    assert_eq!((&flow.input_path, &flow.result_path), (&DataPath::Null, &ResultPath::Discard));
     assert_eq!(pass.result.as_ref().map(|result| result.text()), Some(r#"{"b":1,"a":[1.5,null]}"#));
-    let Some(Template::Object(fields)) = &pass.parameters else { panic!("nothing to evaluate") };
-    assert_eq!(fields.len(), 3);
-    assert!(matches!(&fields[0], Field::Plain { key, value: Template::Literal(_) } if key == "fixed"));
-    assert!(matches!(&fields[1], Field::Path { key, path } if key == "taken" && path.text() == "$.a"));
-    let Field::Plain { value: Template::Array(items), .. } = &fields[2] else { panic!("no list") };
+    let Some(Template::Object(fields)) = &flow.parameters else { panic!("nothing to evaluate") };
+    let [fixed, list, taken] = &fields[..] else { panic!("{fields:?}") };
+    assert!(matches!(fixed, Field { key, value: Template::Literal(_) } if key == "fixed"));
+    assert!(matches!(taken, Field { key, value: Template::Path(path) } if key == "taken" && path.text() == "$.a"));
+    let Template::Array(items) = &list.value else { panic!("no list") };
     assert!(matches!(items[..], [Template::Literal(_), Template::Object(_)]));
 }
 

@@ -192,6 +192,10 @@ impl Test {
     }
 
     fn read_condition(rule: &Fields<'_>, reader: &mut Reader) -> Option<Template> {
+        if rule.language == Language::JsonPath {
+            // Already refused, as a field of the other language.
+            return None;
+        }
         match (rule.expression(reader, "Condition"), rule.get("Condition")?) {
             (Some(expression), _) => expression.map(Template::Expression),
             (None, literal @ Value::Bool(_)) => Some(Template::Literal(literal.clone())),
