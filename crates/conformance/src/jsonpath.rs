@@ -8,7 +8,7 @@ use std::path::Path as FilePath;
 use anyhow::{Context, Result, bail};
 use skald_query::Value;
 use skald_query::budget::Budget;
-use skald_query::jsonpath::{EvalError, Found, ParseError, Path};
+use skald_query::jsonpath::{EvalError, Found, Path};
 
 use crate::compare::brief;
 use crate::set;
@@ -49,7 +49,7 @@ fn judge_jayway(case: &Value, document: &Value) -> Judged {
 
 fn jayway(case: &Value, text: &str, document: &Value) -> Result<()> {
     let path = match (Path::parse(text), case["invalid"] == true) {
-        (Err(ParseError::Invalid { .. }), true) => return Ok(()),
+        (Err(_), true) => return Ok(()),
         (Err(error), _) => bail!("does not compile: {error}"),
         (Ok(_), true) => bail!("compiles, but must not"),
         (Ok(path), false) => path,
@@ -99,10 +99,8 @@ fn refused(selector: &str) -> Result<()> {
 fn compliance(test: &Value, selector: &str) -> Result<()> {
     let path = Path::parse(selector).context("does not compile")?;
     let nodes = match path.find(&test["document"], &mut Budget::of_steps(STEPS_MAX)) {
-        Ok(Found::One(value)) => Value::Array(vec![value.clone()]),
-        Ok(Found::Many(values)) => Value::Array(values.into_iter().cloned().collect()),
-        Ok(Found::Merged(value)) => bail!("came {}", brief(&value)),
-        Ok(Found::ManyMerged(values)) => bail!("came {}", brief(&Value::Array(values))),
+        Ok(Found::One(value)) => Value::Array(vec![value.into_owned()]),
+        Ok(many @ Found::Many(_)) => many.into_value(),
         Err(EvalError::NotFound { .. }) if path.is_definite() => Value::Array(Vec::new()),
         Err(error) => return Err(error.into()),
     };
