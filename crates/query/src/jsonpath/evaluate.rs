@@ -174,12 +174,13 @@ impl Walk<'_> {
                 | Step::Slice { .. }
                 | Step::Wildcard
                 | Step::Filter(_) => {
-                    self.is_below_a_list |= match step {
+                    let takes_a_list_apart = match step {
                         Step::Name(_) | Step::Names(_) | Step::Descent | Step::Function(_) => false,
                         Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } => true,
                         Step::Wildcard | Step::Filter(_) => nodes.iter().any(|node| node.is_array()),
                     };
                     nodes = self.advance(&nodes, budget)?;
+                    self.is_below_a_list |= takes_a_list_apart;
                     self.index += 1;
                 }
             }
@@ -196,7 +197,10 @@ impl Walk<'_> {
         let mut reached = Vec::with_capacity(nodes.len());
         for node in nodes {
             let reached_before = reached.len();
-            self.select(node, &mut reached, budget)?;
+            match self.select(node, &mut reached, budget) {
+                Err(Stop::OutOfBounds(_)) if self.is_below_a_list => {}
+                selected => selected?,
+            }
             // What one node fans out into is paid for before the next is visited.
             budget.spend(1 + (reached.len() - reached_before) as u64)?;
         }

@@ -138,6 +138,7 @@ impl Function {
 
     fn length(&self, model: &Value, budget: &mut Budget) -> Result<Value, Stop> {
         match (self.arguments.first(), &self.children) {
+            (Some(Argument::Path(_)), _) if model.is_null() => return Err(Stop::Failed("root can not be null".to_owned())),
             (Some(Argument::Json(_)), _) => return Err(Stop::Failed("length() takes a path".to_owned())),
             (Some(Argument::Path(_)), Some(children)) => {
                 let scope = Scope { document: model, requires_names: false };
@@ -248,9 +249,17 @@ impl Form {
         let text = std::str::from_utf8(text).map_err(|_| ParseError::new("an argument ends inside a character"))?;
         Ok(match self {
             Self::Path => Argument::Path(untrimmed_sub_path(text, depth)?),
-            Self::Json => Argument::Json(serde_json::Deserializer::from_str(text).into_iter().next().and_then(Result::ok)),
+            Self::Json => Argument::Json(leading_json(text)),
         })
     }
+}
+
+/// The value that `text` starts with. SOURCE: Jackson does not look at what follows, but for a number's end.
+fn leading_json(text: &str) -> Option<Value> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+    let value: Value = values.next()?.ok()?;
+    let is_ended = text[values.byte_offset()..].starts_with(|next: char| next.is_ascii_whitespace());
+    (!value.is_number() || is_ended || values.byte_offset() == text.len()).then_some(value)
 }
 
 /// What is open where an argument is read.
