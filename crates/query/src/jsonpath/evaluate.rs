@@ -114,18 +114,17 @@ fn reference<'x>(steps: &[Step], document: &'x Value) -> Option<&'x Value> {
     steps.iter().try_fold(document, |node, step| match step {
         Step::Name(name) => node.as_object()?.get(name),
         Step::Index(index) => item(node.as_array()?, *index),
-        Step::Names(_)
-        | Step::Indexes(_)
-        | Step::Slice { .. }
-        | Step::Wildcard
-        | Step::Descent
-        | Step::Filter(_)
-        | Step::Function(_) => None,
+        Step::Names(_) | Step::Indexes(_) | Step::Slice { .. } | Step::Wildcard | Step::Descent | Step::Filter(_) | Step::Function(_) => {
+            None
+        }
     })
 }
 
 /// The value of a path inside another: what a definite one leads to last, or the list of what any other leads to.
 pub(super) fn value_of<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Cow<'x, Value>, Stop> {
+    if path.is_reference {
+        return Ok(Cow::Borrowed(Walk::new(&path.steps, scope).lead(start, budget)?.ok_or(Stop::Missing(Missing::Nothing))?));
+    }
     let mut reached = walk(&path.steps, start, scope, budget)?;
     if path.is_definite {
         return reached.pop().ok_or(Stop::Missing(Missing::Nothing));
@@ -140,7 +139,7 @@ pub(super) fn value_of<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, 
 
 /// Everything that `steps` lead to, in order.
 pub(super) fn walk<'x>(steps: &[Step], start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
-    Walk { steps, index: 0, is_upstream_definite: true, is_below_a_list: false, scope }.run(start, budget)
+    Walk::new(steps, scope).run(start, budget)
 }
 
 /// Where in the path the evaluation is.
@@ -152,12 +151,51 @@ struct Walk<'p> {
     is_upstream_definite: bool,
     /// Whether a list has been taken apart on the way.
     is_below_a_list: bool,
+    /// Whether by `*`. SOURCE: there Jayway skips the items below which something is missing.
+    is_below_all_items: bool,
     scope: &'p Scope<'p>,
 }
 
-impl Walk<'_> {
+impl<'p> Walk<'p> {
+    fn new(steps: &'p [Step], scope: &'p Scope<'p>) -> Self {
+        Self { steps, index: 0, is_upstream_definite: true, is_below_a_list: false, is_below_all_items: false, scope }
+    }
+
+    /// The names and indexes at the start of a path; nothing where they lead nowhere.
+    fn lead<'x>(&mut self, start: &'x Value, budget: &mut Budget) -> Result<Option<&'x Value>, Stop> {
+        let mut node = start;
+        loop {
+            let next = match self.steps.get(self.index) {
+                Some(Step::Name(name)) => self.member(node, name)?,
+                Some(Step::Index(index)) => {
+                    self.is_below_a_list = true;
+                    self.list(node)?.and_then(|items| item(items, *index))
+                }
+                Some(
+                    Step::Names(_)
+                    | Step::Indexes(_)
+                    | Step::Slice { .. }
+                    | Step::Wildcard
+                    | Step::Descent
+                    | Step::Filter(_)
+                    | Step::Function(_),
+                )
+                | None => return Ok(Some(node)),
+            };
+            budget.spend(1)?;
+            let Some(next) = next else { return Ok(None) };
+            node = next;
+            self.index += 1;
+        }
+    }
+
     fn run<'x>(mut self, start: &'x Value, budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
-        let mut nodes = vec![start];
+        let mut nodes = Vec::new();
+        if self.is_upstream_definite {
+            nodes.extend(self.lead(start, budget)?);
+        } else {
+            nodes.push(start);
+        }
         while let Some(step) = self.steps.get(self.index) {
             match step {
                 Step::Function(function) => return self.call(function, &nodes, budget),
@@ -179,6 +217,7 @@ impl Walk<'_> {
                         Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } => true,
                         Step::Wildcard | Step::Filter(_) => nodes.iter().any(|node| node.is_array()),
                     };
+                    self.is_below_all_items |= takes_a_list_apart && matches!(step, Step::Wildcard) && !self.scope.requires_names;
                     nodes = self.advance(&nodes, budget)?;
                     self.is_below_a_list |= takes_a_list_apart;
                     self.index += 1;
@@ -324,7 +363,16 @@ impl Walk<'_> {
                 }
             }
         }
-        Ok((reached, if is_merged { 1 } else if is_narrowed { 3 } else { 2 }))
+        Ok((
+            reached,
+            if is_merged {
+                1
+            } else if is_narrowed {
+                3
+            } else {
+                2
+            },
+        ))
     }
 
     /// Takes `found` on: one step, where that ends a narrowed path, or as it is. `self` is two steps behind the `..`.
@@ -405,6 +453,7 @@ impl Walk<'_> {
             budget.spend(1)?;
             let result = match function.call(node, self.scope, budget) {
                 Err(Stop::OutOfBounds(_)) if self.is_below_a_list => continue,
+                Err(Stop::Missing(_)) if self.is_below_all_items => continue,
                 result => result?,
             };
             if !self.is_last() {

@@ -79,7 +79,7 @@ impl Function {
             let mut steps = path.steps.clone();
             steps.push(Step::Wildcard);
             // SOURCE: Jayway remembers whether the path was definite before it went one step on.
-            self.children = Some(SubPath { origin: path.origin, steps, is_definite: path.is_definite });
+            self.children = Some(SubPath { origin: path.origin, steps, is_definite: path.is_definite, is_reference: false });
         }
     }
 
@@ -127,10 +127,7 @@ impl Function {
 
     fn evaluate_arguments<'x>(&'x self, scope: &Scope<'x>, budget: &mut Budget) -> Result<Vec<Evaluated<'x>>, Stop> {
         let mut evaluate = |argument: &'x Argument| match argument {
-            Argument::Path(path) => evaluate::value_of(path, scope.document, scope, budget).map(Some).map_err(|stop| match stop {
-                Stop::Missing(_) => Stop::Missing(Missing::Elsewhere(evaluate::no_results(&path.steps))),
-                Stop::Invalid(_) | Stop::OutOfBounds(_) | Stop::Failed(_) | Stop::Exhausted => stop,
-            }),
+            Argument::Path(path) => argument_value(path, scope.document, scope, budget).map(Some),
             Argument::Json(value) => Ok(value.as_ref().map(Cow::Borrowed)),
         };
         self.arguments.iter().map(&mut evaluate).collect()
@@ -142,13 +139,13 @@ impl Function {
             (Some(Argument::Json(_)), _) => return Err(Stop::Failed("length() takes a path".to_owned())),
             (Some(Argument::Path(_)), Some(children)) => {
                 let scope = Scope { document: model, requires_names: false };
-                if let Value::Array(items) = &*evaluate::value_of(children, model, &scope, budget)? {
+                if let Value::Array(items) = &*argument_value(children, model, &scope, budget)? {
                     return Ok(items.len().into());
                 }
             }
             (Some(Argument::Path(path)), None) if path.ends_in_a_function() => {
                 let scope = Scope { document: model, requires_names: false };
-                if let Value::Array(items) = &*evaluate::value_of(path, model, &scope, budget)? {
+                if let Value::Array(items) = &*argument_value(path, model, &scope, budget)? {
                     return Ok(items.len().into());
                 }
             }
@@ -160,6 +157,14 @@ impl Function {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Value::Null,
         })
     }
+}
+
+/// The value of a path in an argument; what is missing in it is not missing at a step of the outer path.
+fn argument_value<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Cow<'x, Value>, Stop> {
+    evaluate::value_of(path, start, scope, budget).map_err(|stop| match stop {
+        Stop::Missing(_) => Stop::Missing(Missing::Elsewhere(evaluate::no_results(&path.steps))),
+        Stop::Invalid(_) | Stop::OutOfBounds(_) | Stop::Failed(_) | Stop::Exhausted => stop,
+    })
 }
 
 /// `None`: no JSON.

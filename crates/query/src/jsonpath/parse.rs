@@ -158,8 +158,7 @@ impl Parser<'_> {
         }
         self.cursor.position = open + 1;
         // SOURCE: Jayway goes on reading at the ')' of an empty pair: `.length().x` reads a name `)`.
-        let arguments =
-            if self.cursor.is_at(b')') { Vec::new() } else { function::read_arguments(&mut self.cursor, name, self.depth)? };
+        let arguments = if self.cursor.is_at(b')') { Vec::new() } else { function::read_arguments(&mut self.cursor, name, self.depth)? };
         Ok(Step::Function(Box::new(Function::new(name, arguments))))
     }
 

@@ -148,15 +148,15 @@ fn contains(left: &Datum<'_>, right: &Datum<'_>, budget: &mut Budget) -> Result<
 fn size(left: &Datum<'_>, right: &Datum<'_>) -> Result<bool, Stop> {
     let Datum::Number(wanted) = right else { return Ok(false) };
     let length = match left {
-        Datum::Text(text) => i64::try_from(text.encode_utf16().count()).ok(),
+        Datum::Text(text) => i32::try_from(text.encode_utf16().count()).ok(),
         // SOURCE: Jayway's length of an object is -1.
         Datum::Json(json) => match json.value()?.as_array() {
-            Some(items) => i64::try_from(items.len()).ok(),
+            Some(items) => i32::try_from(items.len()).ok(),
             None => Some(-1),
         },
         Datum::Undefined | Datum::Null | Datum::Bool(_) | Datum::Number(_) | Datum::Pattern(_) => return Ok(false),
     };
-    Ok(length == Some(wanted.integer_part()))
+    Ok(length == Some(wanted.int_value()))
 }
 
 fn empty(left: &Datum<'_>, right: &Datum<'_>) -> Result<bool, Stop> {

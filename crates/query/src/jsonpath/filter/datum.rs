@@ -97,8 +97,7 @@ fn java_equal(left: &Value, right: &Value) -> bool {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| java_equal(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| java_equal(value, other)))
+            left.len() == right.len() && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| java_equal(value, other)))
         }
         (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_), _) => false,
     }

@@ -78,12 +78,9 @@ impl Parser<'_> {
                     self.cursor.position = behind_left;
                     Ok(Condition::Exists { path, is_wanted: !is_negated })
                 }
-                Operand::Null
-                | Operand::Bool(_)
-                | Operand::Number(_)
-                | Operand::Text(_)
-                | Operand::Json { .. }
-                | Operand::Pattern(_) => Err(error),
+                Operand::Null | Operand::Bool(_) | Operand::Number(_) | Operand::Text(_) | Operand::Json { .. } | Operand::Pattern(_) => {
+                    Err(error)
+                }
             },
         }
     }

@@ -257,7 +257,9 @@ impl Translator<'_> {
     fn octal(&mut self) -> Result<(), ParseError> {
         let mut code = 0;
         let mut digits = 0;
-        while let Some(digit) = self.rest.peek().and_then(|character| character.to_digit(8)).filter(|digit| digits < 3 && code * 8 + digit < 256) {
+        while let Some(digit) =
+            self.rest.peek().and_then(|character| character.to_digit(8)).filter(|digit| digits < 3 && code * 8 + digit < 256)
+        {
             code = code * 8 + digit;
             digits += 1;
             self.rest.next();
@@ -279,7 +281,19 @@ impl Translator<'_> {
         };
         let is_posix = matches!(
             name.as_str(),
-            "Lower" | "Upper" | "ASCII" | "Alpha" | "Digit" | "Alnum" | "Punct" | "Graph" | "Print" | "Blank" | "Cntrl" | "XDigit" | "Space"
+            "Lower"
+                | "Upper"
+                | "ASCII"
+                | "Alpha"
+                | "Digit"
+                | "Alnum"
+                | "Punct"
+                | "Graph"
+                | "Print"
+                | "Blank"
+                | "Cntrl"
+                | "XDigit"
+                | "Space"
         );
         if is_posix {
             let negation = if is_negated { "^" } else { "" };
