@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::ParseError;
 use super::cursor::Cursor;
-use super::evaluate::{self, Missing, Scope, Stop, charge_copy};
-use super::filter::{double, java_double};
+use super::evaluate::{self, Scope, charge_copy};
+use super::filter::{double, java_double, java_int};
 use super::parse::untrimmed_sub_path;
 use super::step::{Origin, Step, SubPath};
+use super::stop::{Missing, Stop, no_results};
 use crate::budget::Budget;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -117,10 +118,7 @@ impl Function {
             Kind::Last => Cow::Borrowed(at(items(model)?, -1)?),
             Kind::Index => {
                 let items = items(model)?;
-                let numbers = numbers(&Value::Null, &arguments)?;
-                let index = numbers.first().ok_or_else(|| Stop::OutOfBounds("Index: 0, Size: 0".into()))?;
-                // Java's `intValue` truncates, and stays within the type.
-                Cow::Borrowed(at(items, i64::from(*index as i32))?)
+                Cow::Borrowed(at(items, i64::from(first_integer(&arguments)?))?)
             }
         })
     }
@@ -162,7 +160,7 @@ impl Function {
 /// The value of a path in an argument; what is missing in it is not missing at a step of the outer path.
 fn argument_value<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Cow<'x, Value>, Stop> {
     evaluate::value_of(path, start, scope, budget).map_err(|stop| match stop {
-        Stop::Missing(_) => Stop::Missing(Missing::Elsewhere(evaluate::no_results(&path.steps))),
+        Stop::Missing(_) => Stop::Missing(Missing::Elsewhere(no_results(&path.steps))),
         Stop::Invalid(_) | Stop::OutOfBounds(_) | Stop::Failed(_) | Stop::Exhausted => stop,
     })
 }
@@ -318,6 +316,19 @@ fn numbers(model: &Value, arguments: &[Evaluated<'_>]) -> Result<Vec<f64>, Stop>
         }
     }
     Ok(numbers)
+}
+
+/// The first number of the arguments, as Java makes an `int` of it.
+fn first_integer(arguments: &[Evaluated<'_>]) -> Result<i32, Stop> {
+    let mut first = None;
+    for argument in arguments {
+        let number = match &**used(argument)? {
+            Value::Array(items) => items.iter().find_map(Value::as_number).cloned(),
+            single => single.as_number().cloned(),
+        };
+        first = first.or(number);
+    }
+    first.map(|number| java_int(&number)).ok_or_else(|| Stop::OutOfBounds("Index: 0, Size: 0".into()))
 }
 
 fn used<'a, 'x>(argument: &'a Evaluated<'x>) -> Result<&'a Cow<'x, Value>, Stop> {

@@ -7,7 +7,7 @@ use super::list::{Element, List};
 use super::pattern::Pattern;
 use crate::budget::Budget;
 use crate::jsonpath::ParseError;
-use crate::jsonpath::evaluate::Stop;
+use crate::jsonpath::stop::Stop;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::number::{Numeral, is_fraction};
 use super::pattern::Pattern;
 use crate::budget::Budget;
-use crate::jsonpath::evaluate::{Stop, charge_copy};
+use crate::jsonpath::evaluate::charge_copy;
+use crate::jsonpath::stop::Stop;
 
 #[derive(Debug)]
 pub(super) enum Datum<'x> {

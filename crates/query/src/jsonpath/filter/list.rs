@@ -6,8 +6,8 @@ use super::datum::{Datum, Json};
 use super::literal;
 use super::number::Numeral;
 use crate::budget::Budget;
-use crate::jsonpath::evaluate::Stop;
 use crate::jsonpath::parse::{sub_path, unescaped};
+use crate::jsonpath::stop::Stop;
 
 #[derive(Debug)]
 pub(super) struct List<'x> {

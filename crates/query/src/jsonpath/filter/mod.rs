@@ -11,15 +11,16 @@ mod pattern;
 use serde_json::Value;
 
 use super::ParseError;
-use super::evaluate::{self, Scope, Stop};
+use super::evaluate::{self, Scope};
 use super::step::{Origin, Step, SubPath};
+use super::stop::Stop;
 use crate::budget::Budget;
 use compare::Operator;
 use datum::{Datum, Json};
 use number::Numeral;
 use pattern::Pattern;
 
-pub(super) use number::{double, java_double};
+pub(super) use number::{double, java_double, java_int};
 
 /// A compiled filter.
 #[derive(Clone, Debug, PartialEq)]

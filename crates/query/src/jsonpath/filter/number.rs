@@ -98,6 +98,14 @@ pub(in crate::jsonpath) fn double(double: f64) -> Value {
     }
 }
 
+/// Java's `intValue`: the low 32 bits of an integer, and what is nearest to a double.
+pub(in crate::jsonpath) fn java_int(number: &Number) -> i32 {
+    match number.as_f64() {
+        Some(double) if is_fraction(number.as_str()) => double as i32,
+        Some(_) | None => Numeral::found(number.as_str().into()).int_value(),
+    }
+}
+
 /// `digits × 10^-scale`.
 #[derive(Default)]
 struct Decimal {

@@ -50,7 +50,10 @@ impl Pattern {
             .size_limit(COMPILED_BYTES_MAX)
             .nest_limit(NESTING_MAX)
             .build()
-            .map_err(|error| ParseError::new(format!("the pattern /{text}/ cannot be used: {error}")))?;
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => unusable("so many repetitions"),
+                _ => ParseError::new(format!("the pattern /{text}/ cannot be read")),
+            })?;
         Ok(Self { text: text.into(), flags: flags.into(), regex })
     }
 
