@@ -157,6 +157,21 @@ fn a_filter_pays_for_what_it_visits() {
 }
 
 #[test]
+fn everyday_patterns_fit() {
+    for pattern in [
+        r"[a-zA-Z0-9._%+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z]{2,63}",
+        r"\p{L}[\p{L}\p{N} '-]*",
+        r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}",
+        r"arn:aws:[a-z0-9-]+:[a-z0-9-]*:\d{12}:.{1,200}",
+        r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z",
+        r"(?i)(error|failed|timed?.?out).*",
+    ] {
+        let parsed = Path::parse(&format!("$.a[?(@.x =~ /{pattern}/)]"));
+        assert!(parsed.is_ok(), "{pattern}: {parsed:?}");
+    }
+}
+
+#[test]
 fn nesting_is_bounded() {
     let parentheses = |depth: usize| format!("$.a[?({}@.x{})]", "(".repeat(depth), ")".repeat(depth));
     assert!(Path::parse(&parentheses(50)).is_ok());
@@ -169,6 +184,9 @@ fn nesting_is_bounded() {
     assert!(Path::parse(&arguments(2_000)).is_err());
     assert!(Path::parse(&format!("${}", ".a(1)".repeat(500))).is_err());
     assert!(Path::parse(&format!("$.{}", "a".repeat(20_000))).is_err());
+    let patterns = |count: usize| format!("$.a[?({})]", vec!["@ =~ /a/"; count].join(" || "));
+    assert!(Path::parse(&patterns(16)).is_ok());
+    assert!(Path::parse(&patterns(17)).is_err());
 }
 
 #[test]

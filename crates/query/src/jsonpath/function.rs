@@ -9,7 +9,7 @@ use super::ParseError;
 use super::cursor::Cursor;
 use super::evaluate::{self, Scope, charge_copy};
 use super::filter::{double, java_double, java_int};
-use super::parse::untrimmed_sub_path;
+use super::parse::{Limits, untrimmed_sub_path};
 use super::step::{Origin, Step, SubPath};
 use super::stop::{Missing, Stop, no_results};
 use crate::budget::Budget;
@@ -193,7 +193,7 @@ pub(super) fn pulled_out_of_descent(mut steps: Vec<Step>) -> Vec<Step> {
 ///
 /// # Errors
 /// [`ParseError`] for brackets that do not match, and for paths that are none.
-pub(super) fn read_arguments(cursor: &mut Cursor<'_>, name: &str, depth: usize) -> Result<Vec<Argument>, ParseError> {
+pub(super) fn read_arguments(cursor: &mut Cursor<'_>, name: &str, limits: Limits<'_>) -> Result<Vec<Argument>, ParseError> {
     let mut arguments = Vec::new();
     let mut open = Open { parentheses: 1, ..Open::default() };
     let mut form = None;
@@ -217,7 +217,7 @@ pub(super) fn read_arguments(cursor: &mut Cursor<'_>, name: &str, depth: usize) 
         if matches!(byte, b')' | b',') && open.is_between(byte) {
             is_at_end = open.parentheses == 0;
             if let Some(form) = form.take() {
-                arguments.push(form.read(&text, depth)?);
+                arguments.push(form.read(&text, limits)?);
                 text.clear();
             }
         } else if form.is_some() && !open.drops(byte) {
@@ -248,10 +248,10 @@ impl Form {
         }
     }
 
-    fn read(self, text: &[u8], depth: usize) -> Result<Argument, ParseError> {
+    fn read(self, text: &[u8], limits: Limits<'_>) -> Result<Argument, ParseError> {
         let text = std::str::from_utf8(text).map_err(|_| ParseError::new("an argument ends inside a character"))?;
         Ok(match self {
-            Self::Path => Argument::Path(untrimmed_sub_path(text, depth)?),
+            Self::Path => Argument::Path(untrimmed_sub_path(text, limits)?),
             Self::Json => Argument::Json(leading_json(text)),
         })
     }

@@ -120,7 +120,7 @@ fn matches(left: &Datum<'_>, right: &Datum<'_>, budget: &mut Budget) -> Result<b
 }
 
 fn matches_text(pattern: &Pattern, text: &str, budget: &mut Budget) -> Result<bool, Stop> {
-    budget.spend(1 + text.len() as u64 / 16)?;
+    budget.spend(1 + text.len() as u64 / 4)?;
     Ok(pattern.matches(text))
 }
 

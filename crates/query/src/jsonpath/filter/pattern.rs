@@ -11,7 +11,9 @@ use regex::{Regex, RegexBuilder};
 use crate::jsonpath::ParseError;
 
 /// A pattern that compiles to more is refused.
-const COMPILED_BYTES_MAX: usize = 1 << 20;
+const COMPILED_BYTES_MAX: usize = 1 << 18;
+/// What matching may keep of what it has found out.
+const CACHE_BYTES_MAX: usize = 1 << 18;
 const NESTING_MAX: u32 = 100;
 
 /// The whole of a text must match.
@@ -48,6 +50,7 @@ impl Pattern {
             .dot_matches_new_line(is_set('s'))
             .ignore_whitespace(is_set('x'))
             .size_limit(COMPILED_BYTES_MAX)
+            .dfa_size_limit(CACHE_BYTES_MAX)
             .nest_limit(NESTING_MAX)
             .build()
             .map_err(|error| match error {
