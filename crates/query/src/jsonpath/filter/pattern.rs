@@ -11,9 +11,9 @@ use regex::{Regex, RegexBuilder};
 use crate::jsonpath::ParseError;
 
 /// A pattern that compiles to more is refused.
-const COMPILED_BYTES_MAX: usize = 1 << 18;
+const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// What matching may keep of what it has found out.
-const CACHE_BYTES_MAX: usize = 1 << 18;
+const CACHE_BYTES_MAX: usize = 1 << 20;
 const NESTING_MAX: u32 = 100;
 
 /// The whole of a text must match.
