@@ -100,7 +100,8 @@ pub fn cases(seed: u64) -> impl Iterator<Item = Value> {
 fn likely(dice: &mut Dice) -> (String, Value) {
     let items: Vec<Value> = (0..1 + dice.roll(4))
         .map(|_| {
-            let members = NAMES[..6].iter().filter_map(|name| (dice.roll(6) > 0).then(|| ((*name).to_owned(), value(dice, 2))));
+            let names: Vec<&str> = NAMES[..6].iter().copied().filter(|_| dice.roll(6) > 0).collect();
+            let members = names.into_iter().map(|name| (name.to_owned(), value(dice, 2)));
             Value::Object(members.collect())
         })
         .collect();
