@@ -453,8 +453,9 @@ fn slice(items: &[Value], from: Option<i64>, to: Option<i64>) -> impl Iterator<I
 
 /// Pays for a copy of `value`: a step for each node, and for each 64 bytes of text.
 pub(super) fn charge_copy(value: &Value, budget: &mut Budget) -> Result<(), Exhausted> {
-    let mut pending = vec![value];
-    while let Some(node) = pending.pop() {
+    let mut pending = Vec::new();
+    let mut node = value;
+    loop {
         match node {
             Value::Null | Value::Bool(_) | Value::Number(_) => budget.spend(1)?,
             Value::String(text) => budget.spend(1 + text.len() as u64 / 64)?,
@@ -467,6 +468,9 @@ pub(super) fn charge_copy(value: &Value, budget: &mut Budget) -> Result<(), Exha
                 pending.extend(members.values());
             }
         }
+        match pending.pop() {
+            Some(next) => node = next,
+            None => return Ok(()),
+        }
     }
-    Ok(())
 }
