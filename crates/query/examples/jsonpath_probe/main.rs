@@ -68,7 +68,11 @@ fn differ(seed: u64, count: usize, oracle: &mut Command) -> anyhow::Result<()> {
         let ours = answer(&case);
         if !is_same(&ours, &theirs) {
             different += 1;
-            println!("path     {}\ndocument {}\nours     {ours}\ntheirs   {theirs}\n", case["path"].as_str().unwrap_or_default(), case["document"]);
+            println!(
+                "path     {}\ndocument {}\nours     {ours}\ntheirs   {theirs}\n",
+                case["path"].as_str().unwrap_or_default(),
+                case["document"]
+            );
         }
     }
     drop(questions);

@@ -11,6 +11,7 @@ mod step;
 mod cursor;
 mod parse;
 mod evaluate;
+mod stop;
 mod filter;
 mod function;
 mod reference;
