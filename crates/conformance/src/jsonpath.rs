@@ -267,6 +267,7 @@ mod tests {
             "$[2:9007199254740991]",
             "$ .a",
             "$['a'] ['b']",
+            "$[\t'a']",
         ] {
             assert!(difference(selector).is_some(), "{selector}");
         }
