@@ -39,8 +39,10 @@ fn check(folder: &Path, case: &Value) -> Result<()> {
         (None, None) => None,
     };
     let expression = case["expr"].as_str().context("no expression")?;
-    let bindings: Vec<(String, Value)> =
-        case["bindings"].as_object().map(|members| members.iter().map(|(name, value)| (name.clone(), value.clone())).collect()).unwrap_or_default();
+    let bindings: Vec<(String, Value)> = case["bindings"]
+        .as_object()
+        .map(|members| members.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+        .unwrap_or_default();
     let outcome = plain::evaluate(expression, data.as_ref(), &bindings);
     let expected_code = case["code"].as_str().or(case["error"]["code"].as_str());
     match (outcome, expected_code) {
@@ -49,7 +51,9 @@ fn check(folder: &Path, case: &Value) -> Result<()> {
         (Err(error), None) => anyhow::bail!("expected {}, but was {error}", case["result"]),
         (Ok(None), None) if case["undefinedResult"] == true => Ok(()),
         (Ok(Some(value)), None) if case.get("result").is_some_and(|result| same(&value, result, case["unordered"] == true)) => Ok(()),
-        (Ok(value), None) => anyhow::bail!("expected {}, but was {}", case["result"], value.map_or("nothing".to_owned(), |value| value.to_string())),
+        (Ok(value), None) => {
+            anyhow::bail!("expected {}, but was {}", case["result"], value.map_or("nothing".to_owned(), |value| value.to_string()))
+        }
     }
 }
 

@@ -92,7 +92,9 @@ fn nesting_is_limited_in_text_and_in_evaluation_alike() {
     let check = || {
         let seen = Seen::new();
         let repeated = |unit: &str, count: usize, end: &str| format!("{}{end}", unit.repeat(count));
-        for (open, close) in [("(", ")"), ("[", "]"), ("-", ""), ("[1,", "]"), ("{\"a\":", "}"), ("1?1:", ""), ("$not(", ")"), ("function(){", "}")] {
+        for (open, close) in
+            [("(", ")"), ("[", "]"), ("-", ""), ("[1,", "]"), ("{\"a\":", "}"), ("1?1:", ""), ("$not(", ")"), ("function(){", "}")]
+        {
             let text = format!("{}1{}", open.repeat(200_000), close.repeat(200_000));
             let outcome = outcome(&text, &seen);
             assert!(outcome.starts_with("invalid Stack overflow"), "{open}: {outcome}");
@@ -117,7 +119,7 @@ fn recursion_reaches_as_deep_as_on_aws_and_not_much_deeper() {
 #[test]
 fn a_shared_value_is_never_printed_past_the_cap() {
     let seen = Seen::new();
-    let doubled = r#"$reduce([1..40], function($x) { {"l":$x,"r":$x} }, 1)"#;
+    let doubled = r#"$reduce([1..40], function($x, $i) { {"l":$x,"r":$x} }, 1)"#;
     assert_eq!(outcome(doubled, &seen), "large");
     assert_eq!(outcome(&format!("$string({doubled})"), &seen), "memory");
     assert_eq!(outcome(&format!("$pad('', {}, 'x')", limits::RESULT_BYTES_MAX), &seen), "large");
@@ -176,7 +178,10 @@ fn a_session_evaluates_again_and_forgets_what_was_bound() {
 #[test]
 fn the_same_seed_gives_the_same_dice() {
     let seen = Seen::new();
-    let roll = || Session::new(seen.bindings()).evaluate(&Expression::parse("[$random(), $uuid(), $shuffle([1..9])]").expect("valid"), &mut Budget::of_steps(PLENTY));
+    let roll = || {
+        Session::new(seen.bindings())
+            .evaluate(&Expression::parse("[$random(), $uuid(), $shuffle([1..9])]").expect("valid"), &mut Budget::of_steps(PLENTY))
+    };
     assert_eq!(roll(), roll());
     assert!(roll().is_ok());
 }
@@ -198,7 +203,8 @@ fn the_budget_is_spent_and_can_run_out() {
 fn a_raised_flag_cancels() {
     let seen = Seen::new();
     let flag = Arc::new(AtomicBool::new(true));
-    let outcome = Session::cancellable(seen.bindings(), Some(flag)).evaluate(&Expression::parse("[1..9].($ + 1)").expect("valid"), &mut Budget::of_steps(PLENTY));
+    let outcome = Session::cancellable(seen.bindings(), Some(flag))
+        .evaluate(&Expression::parse("[1..9].($ + 1)").expect("valid"), &mut Budget::of_steps(PLENTY));
     assert_eq!(outcome, Err(EvalError::Cancelled));
 }
 
@@ -208,9 +214,15 @@ fn errors_end_the_sentence_aws_begins() {
     let cases = [
         (EvalError::Undefined, "returned nothing (undefined)."),
         (EvalError::UnsupportedResultType, "returned an unsupported result type."),
-        (EvalError::Threw { message: "T1006: Attempted to invoke a non-function".to_owned() }, "threw an error during evaluation. T1006: Attempted to invoke a non-function"),
+        (
+            EvalError::Threw { message: "T1006: Attempted to invoke a non-function".to_owned() },
+            "threw an error during evaluation. T1006: Attempted to invoke a non-function",
+        ),
         (EvalError::Timeout, "threw an error during evaluation: Expression evaluation timeout: Check for infinite loop"),
-        (EvalError::MemoryLimit, "threw an error during evaluation: Expression evaluation memory limit exceeded: Check for excessive memory usage"),
+        (
+            EvalError::MemoryLimit,
+            "threw an error during evaluation: Expression evaluation memory limit exceeded: Check for excessive memory usage",
+        ),
     ];
     for (error, end) in cases {
         assert!(sentence(error.clone()).ends_with(end), "{error}");

@@ -22,12 +22,12 @@ const RANGE_ITEMS_MAX: i128 = 360_145;
 
 /// Makes the functions known to `evaluator`.
 pub(super) fn register(evaluator: &mut Evaluator) {
-    evaluator.register("partition", partition);
-    evaluator.register("range", range);
-    evaluator.register("hash", hash);
-    evaluator.register("random", random);
-    evaluator.register("uuid", uuid);
-    evaluator.register("parse", parse);
+    evaluator.register("partition", 2, partition);
+    evaluator.register("range", 3, range);
+    evaluator.register("hash", 2, hash);
+    evaluator.register("random", 1, random);
+    evaluator.register("uuid", 0, uuid);
+    evaluator.register("parse", 1, parse);
 }
 
 /// `$partition(array, size)`: the array cut into arrays of `size`, the last one shorter.
@@ -115,7 +115,14 @@ fn uuid(arguments: &[JValue]) -> Answer {
     let [] = at_most("uuid", arguments)?;
     let high = (meter::roll() & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
     let low = (meter::roll() & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
-    Ok(JValue::string(format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF, high & 0xFFFF, low >> 48, low & 0xFFFF_FFFF_FFFF)))
+    Ok(JValue::string(format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xFFFF,
+        high & 0xFFFF,
+        low >> 48,
+        low & 0xFFFF_FFFF_FFFF
+    )))
 }
 
 /// `$parse(text)`: the value of a JSON text.

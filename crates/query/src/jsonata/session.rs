@@ -90,17 +90,7 @@ impl<'a> Session<'a> {
     pub fn cancellable(bindings: Bindings<'a>, flag: Option<Arc<AtomicBool>>) -> Self {
         let evaluator = evaluator(flag.clone());
         let dice = bindings.seed;
-        Self {
-            bindings,
-            flag,
-            evaluator,
-            input: None,
-            context: None,
-            result: None,
-            error_output: None,
-            bound: BTreeSet::new(),
-            dice,
-        }
+        Self { bindings, flag, evaluator, input: None, context: None, result: None, error_output: None, bound: BTreeSet::new(), dice }
     }
 
     /// The value of `expression`. The steps it took are spent from `budget`, also when it fails.
