@@ -53,6 +53,9 @@ impl Expression {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let tree = parser::parse(text).map_err(|error| ParseError::Syntax { message: without_code(error.to_string()) })?;
         let references = references::References::of(&tree);
+        if references.binds_no_variable {
+            return Err(ParseError::Syntax { message: "The left side of := must be a variable name (start with $)".to_owned() });
+        }
         // SOURCE: AWS reads no data where an expression begins: names, `$` and `$$` are refused there.
         if let Some(name) = references.top_level.first() {
             let message = match name.as_str() {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{split_code, values};
 
 /// What an evaluation may use up: more than in a state machine, as the language itself has no limits.
-const LIMITS: meter::Limits = meter::Limits { steps: 100_000_000, bytes: 2 << 30, value_bytes: 1 << 30, depth: 10_000 };
+const LIMITS: meter::Limits = meter::Limits { steps: 20_000_000, bytes: 2 << 30, value_bytes: 1 << 30, depth: 10_000 };
 
 /// An error with JSONata's code, as in `T2001`, where the error has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ pub struct CodedError {
 pub fn evaluate(expression: &str, data: Option<&Value>, bindings: &[(String, Value)]) -> Result<Option<Value>, CodedError> {
     let tree = parser::parse(expression).map_err(|error| coded(&error.to_string()))?;
     let mut evaluator = Evaluator::with_options(Context::new(), EvaluatorOptions::default());
-    evaluator.register("random", random_builtin);
+    evaluator.register("random", 0, random_builtin);
     for (name, value) in bindings {
         evaluator.bind(name, values::from_json(value));
     }

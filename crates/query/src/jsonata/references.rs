@@ -28,6 +28,8 @@ pub(super) struct References {
     pub(super) states_members: StatesMembers,
     /// Names that are looked up where there is no data, each once, in the order they are written; `$` and `$$` too.
     pub(super) top_level: Vec<String>,
+    /// `:=` has something other than a variable on its left.
+    pub(super) binds_no_variable: bool,
 }
 
 /// What a name is looked up in.
@@ -186,7 +188,8 @@ impl Walk {
 
     fn binding(&mut self, target: &AstNode, value: &AstNode, context: Context) {
         let AstNode::Variable(name) = target else {
-            return self.node(value, context);
+            self.found.binds_no_variable = true;
+            return;
         };
         // A function may call itself by the name it is being given.
         if matches!(value, AstNode::Lambda { .. }) {
