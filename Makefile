@@ -9,7 +9,7 @@ RELEASED := $(CURDIR)/target/release/skald
 # $(call phase,NAME,COMMAND): runs the command and says how long it took.
 phase = @echo "--- $(1)"; began=$$SECONDS; { $(2); }; status=$$?; echo "--- $(1): $$((SECONDS - began)) s"; exit $$status
 
-.PHONY: demo test bench release tidy lint unit binary python end-to-end short-demo clean
+.PHONY: demo test bench release tidy lint unit conformance binary python end-to-end short-demo clean
 
 demo: release
 	@SKALD_BIN=$(RELEASED) $(PYTHON) examples/order-saga/demo.py
@@ -42,6 +42,10 @@ lint:
 # Whatever tests itself with functions uses the interpreter that has the official runtime client.
 unit: python
 	$(call phase,cargo test,SKALD_TEST_PYTHON=$(VENV)/bin/python cargo test --workspace)
+
+# What has changed since the counts of the recorded cases were committed. ARGUMENTS="--update" commits to what it is now.
+conformance:
+	cargo run --package conformance -- baseline $(ARGUMENTS)
 
 # In the profile of `cargo test` and for the whole workspace: nothing is compiled twice.
 binary:

@@ -5,7 +5,10 @@
 //! durable, and collects every broken promise: a call for a record that was not durable, an effect forgotten, a history
 //! with a gap, an execution that never ends. The same seed gives the same run.
 //!
-//! Not here, on purpose: HTTP, processes and disks. Those are tested where they are made, and end to end.
+//! [`recorded`], [`jsonata`], [`jsonpath`] and [`corpus`] run sets of cases that others have recorded or written
+//! (`sets/`), the first of them through the real server over HTTP; [`baseline`] holds their counts.
+//!
+//! Not in the simulation, on purpose: HTTP, processes and disks. Those are tested where they are made, and end to end.
 
 pub mod script;
 pub mod case;
@@ -23,6 +26,10 @@ pub mod set;
 pub mod compare;
 pub mod client;
 pub mod recorded;
+pub mod jsonata;
+pub mod jsonpath;
+pub mod corpus;
+pub mod baseline;
 
 pub use case::Case;
 pub use faults::{Fault, FaultKind};

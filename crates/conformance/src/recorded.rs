@@ -4,6 +4,7 @@
 //! Each case has a server of its own with an engine on a store in memory; its tasks answer as recorded.
 
 mod host;
+mod stubs;
 mod tasks;
 mod history;
 mod execution;

@@ -239,7 +239,7 @@ impl<'s> Scope<'s> {
                     Root::Context => self.context_object().to_string(),
                 }
             )),
-            EvalError::Exhausted => self.invalid_path(path, error),
+            EvalError::Failed { .. } | EvalError::Exhausted => self.invalid_path(path, error),
         }
     }
 

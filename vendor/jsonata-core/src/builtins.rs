@@ -347,7 +347,7 @@ pub(crate) fn dispatch_pure(
             )),
             // null and any other non-string type → T0410
             _ => Err(EvaluatorError::TypeError(
-                "T0410: Argument 1 of function length does not match function signature"
+                "T0410: Argument 1 of function \"length\" does not match function signature"
                     .to_string(),
             )),
         },
@@ -355,7 +355,7 @@ pub(crate) fn dispatch_pure(
             Some(JValue::String(s)) => Ok(functions::string::uppercase(s)?),
             Some(JValue::Undefined) | None => Ok(JValue::Undefined),
             _ => Err(EvaluatorError::TypeError(
-                "T0410: Argument 1 of function uppercase does not match function signature"
+                "T0410: Argument 1 of function \"uppercase\" does not match function signature"
                     .to_string(),
             )),
         },
@@ -363,7 +363,7 @@ pub(crate) fn dispatch_pure(
             Some(JValue::String(s)) => Ok(functions::string::lowercase(s)?),
             Some(JValue::Undefined) | None => Ok(JValue::Undefined),
             _ => Err(EvaluatorError::TypeError(
-                "T0410: Argument 1 of function lowercase does not match function signature"
+                "T0410: Argument 1 of function \"lowercase\" does not match function signature"
                     .to_string(),
             )),
         },
@@ -396,7 +396,7 @@ pub(crate) fn dispatch_pure(
                         Some(JValue::Number(l)) => Some(*l as i64),
                         Some(_) => {
                             return Err(EvaluatorError::TypeError(
-                                "T0410: Argument 3 of function substring does not match function signature"
+                                "T0410: Argument 3 of function \"substring\" does not match function signature"
                                     .to_string(),
                             ))
                         }
@@ -407,7 +407,7 @@ pub(crate) fn dispatch_pure(
                     Ok(substring_with_undefined_start(s, args.len() > 2))
                 }
                 _ => Err(EvaluatorError::TypeError(
-                    "T0410: Argument 1 of function substring does not match function signature"
+                    "T0410: Argument 1 of function \"substring\" does not match function signature"
                         .to_string(),
                 )),
             }
@@ -415,7 +415,7 @@ pub(crate) fn dispatch_pure(
         "substringBefore" => {
             if args.len() != 2 {
                 return Err(EvaluatorError::TypeError(
-                    "T0411: Context value is not a compatible type with argument 2 of function substringBefore".to_string(),
+                    "T0411: Context value is not a compatible type with argument 2 of function \"substringBefore\"".to_string(),
                 ));
             }
             match (&args[0], &args[1]) {
@@ -428,14 +428,14 @@ pub(crate) fn dispatch_pure(
                 // Undefined propagates; null is a type error.
                 (JValue::Undefined, _) => Ok(JValue::Undefined),
                 _ => Err(EvaluatorError::TypeError(
-                    "T0410: Argument 1 of function substringBefore does not match function signature".to_string(),
+                    "T0410: Argument 1 of function \"substringBefore\" does not match function signature".to_string(),
                 )),
             }
         }
         "substringAfter" => {
             if args.len() != 2 {
                 return Err(EvaluatorError::TypeError(
-                    "T0411: Context value is not a compatible type with argument 2 of function substringAfter".to_string(),
+                    "T0411: Context value is not a compatible type with argument 2 of function \"substringAfter\"".to_string(),
                 ));
             }
             match (&args[0], &args[1]) {
@@ -448,7 +448,7 @@ pub(crate) fn dispatch_pure(
                 // Undefined propagates; null is a type error.
                 (JValue::Undefined, _) => Ok(JValue::Undefined),
                 _ => Err(EvaluatorError::TypeError(
-                    "T0410: Argument 1 of function substringAfter does not match function signature".to_string(),
+                    "T0410: Argument 1 of function \"substringAfter\" does not match function signature".to_string(),
                 )),
             }
         }
@@ -490,7 +490,7 @@ pub(crate) fn dispatch_pure(
                         Some(JValue::Number(n)) => {
                             if *n < 0.0 {
                                 return Err(EvaluatorError::EvaluationError(
-                                    "D3020: Third argument of split function must be a positive number"
+                                    "D3020: Third argument of split function must evaluate to a positive number"
                                         .to_string(),
                                 ));
                             }
@@ -512,7 +512,7 @@ pub(crate) fn dispatch_pure(
         "join" => {
             if args.is_empty() {
                 return Err(EvaluatorError::TypeError(
-                    "T0410: Argument 1 of function $join does not match function signature"
+                    "T0410: Argument 1 of function \"join\" does not match function signature"
                         .to_string(),
                 ));
             }
@@ -527,7 +527,7 @@ pub(crate) fn dispatch_pure(
                 // Signature: <a<s>s?:s> — first arg must be an array of strings.
                 JValue::Bool(_) | JValue::Number(_) | JValue::Object(_) => {
                     Err(EvaluatorError::TypeError(
-                        "T0412: Argument 1 of function $join must be an array of String"
+                        "T0412: Argument 1 of function \"join\" must be an array of \"strings\""
                             .to_string(),
                     ))
                 }
@@ -536,7 +536,7 @@ pub(crate) fn dispatch_pure(
                     for item in arr.iter() {
                         if !matches!(item, JValue::String(_)) {
                             return Err(EvaluatorError::TypeError(
-                                "T0412: Argument 1 of function $join must be an array of String"
+                                "T0412: Argument 1 of function \"join\" must be an array of \"strings\""
                                     .to_string(),
                             ));
                         }
@@ -547,7 +547,7 @@ pub(crate) fn dispatch_pure(
                         Some(JValue::String(s)) => Some(&**s),
                         Some(_) => {
                             return Err(EvaluatorError::TypeError(
-                                "T0410: Argument 2 of function $join does not match function signature (expected String)"
+                                "T0410: Argument 2 of function \"join\" does not match function signature"
                                     .to_string(),
                             ))
                         }
@@ -556,7 +556,7 @@ pub(crate) fn dispatch_pure(
                 }
                 JValue::String(s) => Ok(JValue::String(s.clone())),
                 _ => Err(EvaluatorError::TypeError(
-                    "T0412: Argument 1 of function $join must be an array of String".to_string(),
+                    "T0412: Argument 1 of function \"join\" must be an array of \"strings\"".to_string(),
                 )),
             }
         }
@@ -1275,7 +1275,7 @@ pub(crate) fn dispatch_pure(
         "now" => {
             if !args.is_empty() {
                 return Err(EvaluatorError::EvaluationError(
-                    "T0410: now() takes no arguments".to_string(),
+                    "T0410: Argument 1 of function \"now\" does not match function signature".to_string(),
                 ));
             }
             Ok(crate::datetime::now())
@@ -1283,7 +1283,7 @@ pub(crate) fn dispatch_pure(
         "millis" => {
             if !args.is_empty() {
                 return Err(EvaluatorError::EvaluationError(
-                    "T0410: millis() takes no arguments".to_string(),
+                    "T0410: Argument 1 of function \"millis\" does not match function signature".to_string(),
                 ));
             }
             Ok(crate::datetime::millis())

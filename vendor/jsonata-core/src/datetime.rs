@@ -173,7 +173,7 @@ pub fn from_millis_with_picture(
 pub fn format_integer(value: f64, picture: &str) -> Result<JValue, DateTimeError> {
     meter::picture(picture.len()).map_err(limit)?;
     if !value.is_finite() {
-        return Err(coded("D1001", "Number out of range: null".to_string()));
+        return Err(coded("D1001", "Number out of range: null"));
     }
     let format = analyse_integer_picture(picture)?;
     let formatted = format_integer_value(value.floor(), &format)?;
@@ -647,7 +647,7 @@ fn analyse_integer_picture(picture: &str) -> Result<IntegerFormat, DateTimeError
                             Some(z) if z != group => {
                                 return Err(coded(
                                     "D3131",
-                                    "mixed decimal-digit families in picture",
+                                    "In a decimal digit pattern, all digits must be from the same decimal group",
                                 ));
                             }
                             _ => {}
@@ -769,7 +769,7 @@ fn format_integer_value(value: f64, format: &IntegerFormat) -> Result<String, Da
             chars.into_iter().collect()
         }
         PrimaryFormat::Sequence => {
-            return Err(coded("D3130", format.token.clone().unwrap_or_default()));
+            return Err(coded("D3130", format!("Formatting or parsing an integer as a sequence starting with {} is not supported by this implementation", crate::parser::quoted(format.token.as_deref().unwrap_or_default()))));
         }
     };
 
@@ -886,14 +886,14 @@ fn analyse_date_time_picture(picture: &str) -> Result<Vec<PictureItem>, DateTime
             let close = match chars[pos..].iter().position(|&c| c == ']') {
                 Some(i) => pos + i,
                 None => {
-                    return Err(coded("D3135", "no closing bracket in date/time picture"));
+                    return Err(coded("D3135", "No matching closing bracket ']' in date/time picture string"));
                 }
             };
 
             let raw_marker: String = chars[start + 1..close].iter().collect();
             let marker: String = raw_marker.split_whitespace().collect();
             if marker.is_empty() {
-                return Err(coded("D3135", "empty component specifier"));
+                return Err(coded("D3135", "No matching closing bracket ']' in date/time picture string"));
             }
             let component = marker.chars().next().unwrap();
 
@@ -946,7 +946,7 @@ fn analyse_date_time_picture(picture: &str) -> Result<Vec<PictureItem>, DateTime
                 }
             } else {
                 m.presentation1 = default_presentation_modifier(component)
-                    .ok_or_else(|| coded("D3132", component.to_string()))?
+                    .ok_or_else(|| coded("D3132", format!("Unknown component specifier {} in date/time picture string", crate::parser::quoted(&component.to_string()))))?
                     .to_string();
             }
 
@@ -1219,7 +1219,7 @@ fn format_timezone_component(
         } else if num_digits == 3 || num_digits == 4 {
             format_integer_value(offset as f64, fmt)?
         } else {
-            return Err(coded("D3134", num_digits.to_string()));
+            return Err(coded("D3134", "The timezone integer format specifier cannot have more than four digits"));
         }
     };
 
@@ -1274,7 +1274,7 @@ fn format_component(
             let name = match marker.component {
                 'M' | 'x' => MONTHS[(value - 1) as usize].to_string(),
                 'F' => DAYS[value as usize].to_string(),
-                other => return Err(coded("D3133", other.to_string())),
+                other => return Err(coded("D3133", format!("The \'name\' modifier can only be applied to months and days in the date/time picture string, not {}", crate::parser::quoted(&other.to_string())))),
             };
             let mut name = match case {
                 TCase::Upper => name.to_uppercase(),
@@ -1437,7 +1437,7 @@ fn integer_format_regex(fmt: &IntegerFormat) -> Result<String, DateTimeError> {
             r
         }
         PrimaryFormat::Sequence => {
-            return Err(coded("D3130", fmt.token.clone().unwrap_or_default()));
+            return Err(coded("D3130", format!("Formatting or parsing an integer as a sequence starting with {} is not supported by this implementation", crate::parser::quoted(fmt.token.as_deref().unwrap_or_default()))));
         }
     })
 }
@@ -1512,11 +1512,11 @@ fn parse_integer_format_value(fmt: &IntegerFormat, captured: &str) -> Result<f64
             Ok(roman_to_decimal(&upper) as f64)
         }
         PrimaryFormat::Words => words_to_number(&captured.to_lowercase())
-            .ok_or_else(|| coded("D3136", "unrecognized number word")),
+            .ok_or_else(|| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp")),
         PrimaryFormat::Decimal => decimal_digits(fmt, captured)
             .parse::<f64>()
-            .map_err(|_| coded("D3136", "invalid number")),
-        PrimaryFormat::Sequence => Err(coded("D3130", fmt.token.clone().unwrap_or_default())),
+            .map_err(|_| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp")),
+        PrimaryFormat::Sequence => Err(coded("D3130", format!("Formatting or parsing an integer as a sequence starting with {} is not supported by this implementation", crate::parser::quoted(fmt.token.as_deref().unwrap_or_default())))),
     }
 }
 
@@ -1536,10 +1536,7 @@ fn name_lookup(
                     return Ok((i + 1) as i64);
                 }
             }
-            Err(coded(
-                "D3136",
-                format!("unrecognized month name: {captured}"),
-            ))
+            Err(coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))
         }
         'F' => {
             for (i, name) in DAYS.iter().enumerate().skip(1) {
@@ -1551,14 +1548,14 @@ fn name_lookup(
                     return Ok(i as i64);
                 }
             }
-            Err(coded("D3136", format!("unrecognized day name: {captured}")))
+            Err(coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))
         }
         'P' => match captured {
             "am" | "AM" => Ok(0),
             "pm" | "PM" => Ok(1),
-            _ => Err(coded("D3136", "unrecognized am/pm marker")),
+            _ => Err(coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp")),
         },
-        other => Err(coded("D3133", other.to_string())),
+        other => Err(coded("D3133", format!("The \'name\' modifier can only be applied to months and days in the date/time picture string, not {}", crate::parser::quoted(&other.to_string())))),
     }
 }
 
@@ -1613,7 +1610,7 @@ fn build_matcher_parts(spec: &[PictureItem]) -> Result<Vec<MatcherPart>, DateTim
                     // means the presentation modifier requested names for a component
                     // that doesn't support them (e.g. `[YN]`).
                     if !"MxFP".contains(m.component) {
-                        return Err(coded("D3133", m.component.to_string()));
+                        return Err(coded("D3133", format!("The \'name\' modifier can only be applied to months and days in the date/time picture string, not {}", crate::parser::quoted(&m.component.to_string()))));
                     }
                     parts.push(MatcherPart {
                         regex: "[a-zA-Z]+".to_string(),
@@ -1640,23 +1637,23 @@ fn parse_component_value(
             if let Some(sep) = separator {
                 let idx = v
                     .find(*sep)
-                    .ok_or_else(|| coded("D3136", "invalid timezone"))?;
+                    .ok_or_else(|| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))?;
                 let hours: i64 = v[..idx]
                     .parse()
-                    .map_err(|_| coded("D3136", "invalid timezone"))?;
+                    .map_err(|_| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))?;
                 let minutes: i64 = v[idx + sep.len_utf8()..]
                     .parse()
-                    .map_err(|_| coded("D3136", "invalid timezone"))?;
+                    .map_err(|_| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))?;
                 Ok(hours.saturating_mul(60).saturating_add(minutes))
             } else {
                 let numdigits = v.len() - 1;
                 if numdigits <= 2 {
-                    let hours: i64 = v.parse().map_err(|_| coded("D3136", "invalid timezone"))?;
+                    let hours: i64 = v.parse().map_err(|_| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))?;
                     Ok(hours.saturating_mul(60))
                 } else {
                     let hours: i64 = v[..3]
                         .parse()
-                        .map_err(|_| coded("D3136", "invalid timezone"))?;
+                        .map_err(|_| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))?;
                     let minutes: i64 = v[3..].parse().unwrap_or(0);
                     Ok(hours.saturating_mul(60).saturating_add(minutes))
                 }
@@ -1743,10 +1740,7 @@ fn parse_date_time(
     // explicit "not currently supported" TODOs) -- fail fast rather than running the
     // defaulting walk below, since both ultimately raise the same D3136 regardless.
     if date_c || date_d {
-        return Err(coded(
-            "D3136",
-            "ISO week-numbering year/month parsing is not supported",
-        ));
+        return Err(coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"));
     }
 
     let tmask = mask_of("PHhmsf");
@@ -1764,10 +1758,7 @@ fn parse_date_time(
             std::collections::hash_map::Entry::Occupied(_) => {
                 start_specified = true;
                 if end_specified {
-                    return Err(coded(
-                        "D3136",
-                        "date/time components are inconsistent (gap between specified fields)",
-                    ));
+                    return Err(coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"));
                 }
             }
             std::collections::hash_map::Entry::Vacant(e) => {
@@ -1801,7 +1792,7 @@ fn parse_date_time(
     } else {
         NaiveDate::from_ymd_opt(year, components[&'M'] as u32, components[&'D'] as u32)
     };
-    let date = date.ok_or_else(|| coded("D3136", "invalid date components"))?;
+    let date = date.ok_or_else(|| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))?;
 
     let minute = components[&'m'];
     let second = components[&'s'];
@@ -1813,7 +1804,7 @@ fn parse_date_time(
         second as u32,
         millis_frac as u32,
     )
-    .ok_or_else(|| coded("D3136", "invalid time components"))?;
+    .ok_or_else(|| coded("D3136", "The date/time picture string is missing specifiers required to parse the timestamp"))?;
 
     let naive = chrono::NaiveDateTime::new(date, time);
     let mut millis_val = Utc.from_utc_datetime(&naive).timestamp_millis();

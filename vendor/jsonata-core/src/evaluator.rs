@@ -1282,9 +1282,9 @@ fn eval_compiled_node(
                 // Only *undefined* propagates; null is D1002 like any other
                 // non-number, matching the tree-walker and jsonata-js.
                 v if v.is_undefined() => Ok(JValue::Undefined),
-                _ => Err(EvaluatorError::TypeError(
-                    "D1002: Cannot negate non-number value".to_string(),
-                )),
+                other => Err(EvaluatorError::TypeError(format!(
+                    "D1002: Cannot negate a non-numeric value: {other}"
+                ))),
             }
         }
 
@@ -1684,9 +1684,7 @@ pub(crate) fn compiled_ordered_cmp(
 
     if !comparable(left) || !comparable(right) {
         return Err(EvaluatorError::EvaluationError(format!(
-            "T2010: Cannot compare {} and {}",
-            Evaluator::type_name(left),
-            Evaluator::type_name(right)
+            "T2010: The expressions either side of operator \"{op_symbol}\" must evaluate to numeric or string values"
         )));
     }
 
@@ -1699,7 +1697,9 @@ pub(crate) fn compiled_ordered_cmp(
         (JValue::Number(a), JValue::Number(b)) => Ok(JValue::Bool(cmp_num(*a, *b))),
         (JValue::String(a), JValue::String(b)) => Ok(JValue::Bool(cmp_str(a, b))),
         _ => Err(EvaluatorError::EvaluationError(format!(
-            "T2009: The expressions on either side of operator \"{}\" must be of the same data type",
+            "T2009: The values {} and {} either side of operator \"{}\" must be of the same data type",
+            crate::value::shown(left),
+            crate::value::shown(right),
             op_symbol
         ))),
     }
@@ -1728,7 +1728,7 @@ pub(crate) fn compiled_arithmetic(
         || matches!(right, JValue::Number(n) if n.is_infinite())
     {
         return Err(EvaluatorError::EvaluationError(
-            "D1001: Number out of range".to_string(),
+            "D1001: Number out of range: null".to_string(),
         ));
     }
 
@@ -1759,7 +1759,7 @@ pub(crate) fn compiled_arithmetic(
             && !matches!(left, JValue::Undefined) =>
         {
             Err(EvaluatorError::TypeError(format!(
-                "T2001: The left side of the {} operator must evaluate to a number",
+                "T2001: The left side of the \"{}\" operator must evaluate to a number",
                 op_sym
             )))
         }
@@ -1767,7 +1767,7 @@ pub(crate) fn compiled_arithmetic(
             && !matches!(right, JValue::Undefined) =>
         {
             Err(EvaluatorError::TypeError(format!(
-                "T2002: The right side of the {} operator must evaluate to a number",
+                "T2002: The right side of the \"{}\" operator must evaluate to a number",
                 op_sym
             )))
         }
@@ -1899,18 +1899,8 @@ fn coerce_lambda_args(
     use crate::signature::SignatureError;
     let sig = crate::signature::Signature::parse(sig_str)
         .map_err(|e| EvaluatorError::EvaluationError(format!("Invalid signature: {}", e)))?;
-    sig.validate_and_coerce(values, data).map_err(|e| match e {
-        SignatureError::ArgumentTypeMismatch { index, expected } => EvaluatorError::TypeError(
-            format!("T0410: Argument {} of function does not match function signature (expected {})", index, expected),
-        ),
-        SignatureError::ArrayTypeMismatch { index, expected } => EvaluatorError::TypeError(
-            format!("T0412: Argument {} of function must be an array of {}", index, expected),
-        ),
-        SignatureError::ContextTypeMismatch { index, expected } => EvaluatorError::TypeError(
-            format!("T0411: Context value at argument {} does not match function signature (expected {})", index, expected),
-        ),
-        other => EvaluatorError::TypeError(format!("Signature validation failed: {}", other)),
-    })
+    sig.validate_and_coerce(values, data)
+        .map_err(|e| EvaluatorError::TypeError(e.to_string().replace("{{token}}", "undefined")))
 }
 
 /// String concatenation for the bytecode VM (its only caller is `vm.rs`).
@@ -2357,7 +2347,9 @@ pub(crate) fn validate_builtin_args(
             }
             Ok(Some(coerced))
         }
-        Err(e) => Err(EvaluatorError::TypeError(e.to_string())),
+        Err(e) => Err(EvaluatorError::TypeError(
+            e.to_string().replace("{{token}}", &format!("\"{name}\"")),
+        )),
     }
 }
 
@@ -5342,6 +5334,7 @@ impl Evaluator {
                 signature,
                 thunk,
             } => {
+                meter::built(512, 0);
                 let stored_lambda = StoredLambda {
                     params: params.clone(),
                     body: (**body).clone(),
@@ -7627,9 +7620,9 @@ impl Evaluator {
                 // D1002 like any other non-number (jsonata-js `evaluateUnary`).
                 JValue::Undefined => Ok(JValue::Undefined),
                 JValue::Number(n) => Ok(JValue::Number(-n)),
-                _ => Err(EvaluatorError::TypeError(
-                    "D1002: Cannot negate non-number value".to_string(),
-                )),
+                other => Err(EvaluatorError::TypeError(format!(
+                    "D1002: Cannot negate a non-numeric value: {other}"
+                ))),
             },
             UnaryOp::Not => Ok(JValue::Bool(!self.is_truthy(&value))),
         }
@@ -8018,7 +8011,7 @@ impl Evaluator {
                 // jsonata-js checks the pattern before the limit.
                 if matches!(&evaluated_args[1], JValue::String(p) if p.is_empty()) {
                     return Err(crate::functions::FunctionError::RuntimeError(
-                        "D3010: Pattern cannot be empty".to_string(),
+                        "D3010: Second argument of replace function cannot be an empty string".to_string(),
                     )
                     .into());
                 }
@@ -8146,7 +8139,7 @@ impl Evaluator {
                         Some(JValue::Undefined) | None => {}
                         Some(function) if function.is_function() => {}
                         Some(_) => return Err(EvaluatorError::TypeError(
-                            "T0410: Argument 2 of function sift does not match function signature"
+                            "T0410: Argument 2 of function \"sift\" does not match function signature"
                                 .to_string(),
                         )),
                     }
@@ -8950,7 +8943,7 @@ impl Evaluator {
         let deletions = self.with_dollar(matched, |ev| ev.evaluate_internal(delete, matched))?;
         let not_strings = || {
             EvaluatorError::EvaluationError(
-                "T2012: The third argument of the transform operator must be an array of strings"
+                "T2012: The delete clause of the transform expression must evaluate to a string or array of strings"
                     .to_string(),
             )
         };
@@ -9033,7 +9026,7 @@ impl Evaluator {
                         }
                         _ => {
                             return Err(EvaluatorError::EvaluationError(
-                                "T2011: The second argument of the transform operator must evaluate to an object".to_string()
+                                "T2011: The insert/update clause of the transform expression must evaluate to an object".to_string()
                             ));
                         }
                     }
@@ -9724,7 +9717,7 @@ impl Evaluator {
                 Self::call_regex(function, pattern, flags, text.as_deref(), from, true)
             }
             other => Err(EvaluatorError::TypeError(format!(
-                "T1006: Attempted to invoke a non-function: {other:?}"
+                "T1006: Attempted to invoke a non-function"
             ))),
         }
     }
@@ -10142,6 +10135,7 @@ impl Evaluator {
         if free_vars.is_empty() {
             return HashMap::new();
         }
+        meter::built(free_vars.len() * meter::ENTRY_BYTES, 0);
         let mut result = HashMap::new();
         for var_name in &free_vars {
             if let Some(value) = self.context.lookup(var_name) {
@@ -10169,6 +10163,8 @@ impl Evaluator {
     }
 
     fn collect_free_vars_node(node: &AstNode, bound: &HashSet<&str>, free: &mut HashSet<String>) {
+        // The closure's copy of its body is made at the same time.
+        meter::built(128, 0);
         if !meter::goes_on(1) {
             return;
         }
@@ -10745,9 +10741,9 @@ impl Evaluator {
                 (JValue::String(x), JValue::String(y)) => x.cmp(y),
                 (JValue::Number(_) | JValue::String(_), JValue::Number(_) | JValue::String(_)) => {
                     return Err(EvaluatorError::TypeError(format!(
-                        "T2007: Type mismatch when comparing values in order-by clause: {} and {}",
-                        type_name(aa),
-                        type_name(bb)
+                        "T2007: Type mismatch when comparing values {} and {} in order-by clause",
+                        crate::value::shown(aa),
+                        crate::value::shown(bb)
                     )));
                 }
                 _ => {

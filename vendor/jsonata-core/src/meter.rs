@@ -15,6 +15,8 @@ pub struct Limits {
     pub steps: u64,
     /// Bytes of all strings, arrays and objects built, whether still alive or not.
     pub bytes: u64,
+    /// Bytes of any single array or string, counting eight for an item and one for a character.
+    pub value_bytes: usize,
     /// Nested evaluations.
     pub depth: usize,
 }
@@ -34,9 +36,6 @@ pub const ITEM_BYTES: usize = std::mem::size_of::<crate::value::JValue>();
 pub const CONTAINER_BYTES: usize = 64;
 /// Bytes an entry takes in an object, beside the characters of its key.
 pub const ENTRY_BYTES: usize = 80;
-/// The largest value an evaluation may build. SOURCE: measured on AWS: `[1..873782]` is accepted and one more item is
-/// not; a string of 2^22 characters is accepted and one of 2^23 is not.
-pub const VALUE_BYTES_MAX: usize = 873_782 * 8;
 /// The longest picture of `$formatNumber`, `$fromMillis` and their like that is looked at.
 pub const PICTURE_BYTES_MAX: usize = 4096;
 /// How many bytes are looked at or copied for the price of a step.
@@ -45,6 +44,7 @@ pub const BYTES_PER_STEP: usize = 64;
 thread_local! {
     static STEPS_LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
     static BYTES_LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
+    static VALUE_BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
     static DEPTH: Cell<usize> = const { Cell::new(usize::MAX) };
     static TRIPPED: Cell<Option<Trip>> = const { Cell::new(None) };
     static NOW_MILLIS: Cell<i64> = const { Cell::new(0) };
@@ -53,7 +53,7 @@ thread_local! {
 
 /// Holds the limits of one evaluation; what held before comes back when it is dropped.
 pub struct Scope {
-    before: (u64, u64, usize, Option<Trip>, i64, u64),
+    before: (u64, u64, usize, usize, Option<Trip>, i64, u64),
     steps_given: u64,
 }
 
@@ -64,6 +64,7 @@ impl Scope {
             before: (
                 STEPS_LEFT.replace(limits.steps),
                 BYTES_LEFT.replace(limits.bytes),
+                VALUE_BYTES.replace(limits.value_bytes),
                 DEPTH.replace(limits.depth),
                 TRIPPED.replace(None),
                 NOW_MILLIS.replace(now_millis),
@@ -86,9 +87,10 @@ impl Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let (steps, bytes, depth, tripped, now, dice) = self.before;
+        let (steps, bytes, value_bytes, depth, tripped, now, dice) = self.before;
         STEPS_LEFT.set(steps);
         BYTES_LEFT.set(bytes);
+        VALUE_BYTES.set(value_bytes);
         DEPTH.set(depth);
         TRIPPED.set(tripped);
         NOW_MILLIS.set(now);
@@ -145,25 +147,23 @@ pub fn goes_on(count: u64) -> bool {
 }
 
 /// Counts bytes just allocated by a constructor, which cannot fail: the next checkpoint does. No single value may be
-/// larger than [`VALUE_BYTES_MAX`], counting `logical` bytes (eight for an item, one for a character).
+/// larger than its limit in `logical` bytes (eight for an item, one for a character).
 #[inline]
 pub fn built(count: usize, logical: usize) {
     let left = BYTES_LEFT.get();
     let cost = count as u64;
-    if left < cost || (logical > VALUE_BYTES_MAX && left != u64::MAX) {
+    if left < cost || logical > VALUE_BYTES.get() {
         note(Trip::Bytes);
         return;
     }
-    if left != u64::MAX {
-        BYTES_LEFT.set(left - cost);
-    }
+    BYTES_LEFT.set(left - cost);
     goes_on(cost / BYTES_PER_STEP as u64);
 }
 
 /// Appends `items`, unless the array would get too large: then the meter trips and nothing is appended.
 #[inline]
 pub fn extend(out: &mut Vec<crate::value::JValue>, items: &[crate::value::JValue]) {
-    if (out.len() + items.len()) * 8 > VALUE_BYTES_MAX && BYTES_LEFT.get() != u64::MAX {
+    if (out.len() + items.len()) * 8 > VALUE_BYTES.get() {
         note(Trip::Bytes);
     } else if goes_on(items.len() as u64 / 8) {
         out.extend(items.iter().cloned());
@@ -173,7 +173,7 @@ pub fn extend(out: &mut Vec<crate::value::JValue>, items: &[crate::value::JValue
 /// Whether one more item may be appended; if not, the meter trips.
 #[inline]
 pub fn has_room(out: &[crate::value::JValue]) -> bool {
-    let has_room = (out.len() + 1) * 8 <= VALUE_BYTES_MAX || BYTES_LEFT.get() == u64::MAX;
+    let has_room = (out.len() + 1) * 8 <= VALUE_BYTES.get();
     if !has_room {
         note(Trip::Bytes);
     }
@@ -195,7 +195,7 @@ pub fn built_entries(count: usize) {
 /// [`fits`] for a string that is still growing, without the steps.
 #[inline]
 pub fn fits_growing(logical: usize) -> Result<(), EvaluatorError> {
-    if logical > VALUE_BYTES_MAX {
+    if logical > VALUE_BYTES.get() {
         return Err(trip(Trip::Bytes));
     }
     Ok(())
@@ -218,7 +218,7 @@ pub fn picture(length: usize) -> Result<(), EvaluatorError> {
 /// Refuses a string or array before it is made too large. `logical` as in [`built`].
 #[inline]
 pub fn fits(logical: usize) -> Result<(), EvaluatorError> {
-    if logical > VALUE_BYTES_MAX {
+    if logical > VALUE_BYTES.get() {
         return Err(trip(Trip::Bytes));
     }
     scan(logical)

@@ -16,15 +16,94 @@ use thiserror::Error;
 /// that is not an operator at all is S0204 ("Unknown operator"). End of input
 /// is neither -- it is S0207.
 fn unexpected_token_message(token: &str) -> String {
-    if token == "Eof" {
+    // The end of the expression has no lexeme.
+    if token.is_empty() {
         return "S0207: Unexpected end of expression".to_string();
     }
-    // A named token variant (`RightParen`, `GreaterThan`, `At`, `Colon`, ...)
-    // is a symbol the lexer knows; a bare punctuation character is not.
-    if token.chars().next().is_some_and(char::is_alphabetic) {
-        format!("S0211: The symbol {token} cannot be used as a unary operator")
-    } else {
-        format!("S0204: Unknown operator: {token}")
+    // jsonata-js's tokenizer knows no other character, and calls it an operator.
+    if is_unknown_operator(token) {
+        return format!("S0204: Unknown operator: {}", quoted(token));
+    }
+    format!("S0211: The symbol {token} cannot be used as a unary operator")
+}
+
+/// Whether `token` is a character no token begins with.
+fn is_unknown_operator(token: &str) -> bool {
+    let mut chars = token.chars();
+    matches!((chars.next(), chars.next()), (Some(c), None)
+        if !c.is_alphanumeric() && !".[]{}()?,@#;:?+-*/%|=<>^&!~".contains(c))
+        || token == "!"
+        || token == "~"
+}
+
+/// A token as jsonata-js's messages quote it.
+pub(crate) fn quoted(token: &str) -> String {
+    let mut out = String::new();
+    crate::value::write_json_string(token, &mut out);
+    out
+}
+
+impl Token {
+    /// The token as jsonata-js's messages show it; nothing for the end.
+    fn shown(&self) -> String {
+        match self {
+            Token::Eof => String::new(),
+            Token::Number(_) | Token::True | Token::False | Token::Null => self.lexeme(),
+            other => quoted(&other.lexeme()),
+        }
+    }
+
+    /// The token as it is written; nothing for the end.
+    fn lexeme(&self) -> String {
+        let symbol = match self {
+            Token::String(text) => return text.clone(),
+            Token::Number(number) => return crate::value::js_number_to_string(*number),
+            Token::Identifier(name) | Token::Function(name) => return name.clone(),
+            Token::Variable(name) | Token::ParentVariable(name) => return name.clone(),
+            Token::Regex { pattern, flags } => return format!("/{pattern}/{flags}"),
+            Token::True => "true",
+            Token::False => "false",
+            Token::Null => "null",
+            Token::Undefined => "undefined",
+            Token::Plus => "+",
+            Token::Minus => "-",
+            Token::Star => "*",
+            Token::StarStar => "**",
+            Token::Slash => "/",
+            Token::Percent => "%",
+            Token::Equal => "=",
+            Token::NotEqual => "!=",
+            Token::LessThan => "<",
+            Token::LessThanOrEqual => "<=",
+            Token::GreaterThan => ">",
+            Token::GreaterThanOrEqual => ">=",
+            Token::And => "and",
+            Token::Or => "or",
+            Token::In => "in",
+            Token::Ampersand => "&",
+            Token::Dot => ".",
+            Token::DotDot => "..",
+            Token::Question => "?",
+            Token::QuestionQuestion => "??",
+            Token::QuestionColon => "?:",
+            Token::Colon => ":",
+            Token::ColonEqual => ":=",
+            Token::TildeArrow => "~>",
+            Token::LeftParen => "(",
+            Token::RightParen => ")",
+            Token::LeftBracket => "[",
+            Token::RightBracket => "]",
+            Token::LeftBrace => "{",
+            Token::RightBrace => "}",
+            Token::Comma => ",",
+            Token::Semicolon => ";",
+            Token::Caret => "^",
+            Token::Pipe => "|",
+            Token::Hash => "#",
+            Token::At => "@",
+            Token::Eof => "",
+        };
+        symbol.to_string()
     }
 }
 
@@ -36,7 +115,7 @@ fn invalid_escape_message(seq: &str) -> String {
     } else {
         format!(
             "S0103: Unsupported escape sequence: \\{}",
-            seq.trim_start_matches('\\')
+            quoted(seq.trim_start_matches('\\'))
         )
     }
 }
@@ -250,13 +329,15 @@ fn split_bound_last_step(node: AstNode) -> (Vec<PathStep>, AstNode) {
 /// thing is S0202. A missing *parameter name* is its own code, S0208.
 fn expected_message(expected: &str, found: &str) -> String {
     if expected == "parameter name" {
-        return "S0208: Parameter of function definition must be a variable name (start with $)"
-            .to_string();
+        return format!(
+            "S0208: Parameter {} of function definition must be a variable name (start with $)",
+            found
+        );
     }
-    if found == "Eof" {
-        format!("S0203: Expected {expected} before end of expression")
+    if found.is_empty() {
+        format!("S0203: Expected {} before end of expression", quoted(expected))
     } else {
-        format!("S0202: Expected {expected}, got {found}")
+        format!("S0202: Expected {}, got {found}", quoted(expected))
     }
 }
 
@@ -268,10 +349,10 @@ pub enum ParserError {
     #[error("S0207: Unexpected end of expression")]
     UnexpectedEnd,
 
-    #[error("Invalid syntax: {0}")]
+    #[error("{0}")]
     InvalidSyntax(String),
 
-    #[error("Invalid number: {0}")]
+    #[error("{0}")]
     InvalidNumber(String),
 
     #[error("S0101: String literal must be terminated by a matching quote")]
@@ -280,7 +361,7 @@ pub enum ParserError {
     #[error("{}", invalid_escape_message(.0))]
     InvalidEscape(String),
 
-    #[error("Unclosed comment")]
+    #[error("S0106: Comment has no closing tag")]
     UnclosedComment,
 
     #[error("S0105: Quoted property name must be terminated with a backquote (`)")]
@@ -598,7 +679,7 @@ impl Lexer {
         if num.is_infinite() {
             return Err(ParserError::InvalidNumber(format!(
                 "S0102: Number out of range: {}",
-                num_str
+                quoted(&num_str)
             )));
         }
 
@@ -1223,8 +1304,8 @@ impl Parser {
             Ok(())
         } else {
             Err(ParserError::Expected {
-                expected: format!("{:?}", expected),
-                found: format!("{:?}", self.current_token),
+                expected: expected.lexeme(),
+                found: self.current_token.shown(),
             })
         }
     }
@@ -1276,7 +1357,7 @@ impl Parser {
         if self.current_token != Token::LessThan {
             return Err(ParserError::Expected {
                 expected: "<".to_string(),
-                found: format!("{:?}", self.current_token),
+                found: self.current_token.shown(),
             });
         }
 
@@ -1591,7 +1672,7 @@ impl Parser {
                             _ => {
                                 return Err(ParserError::Expected {
                                     expected: "parameter name".to_string(),
-                                    found: format!("{:?}", self.current_token),
+                                    found: self.current_token.shown(),
                                 })
                             }
                         }
@@ -1629,10 +1710,7 @@ impl Parser {
                     thunk: is_thunk,
                 })
             }
-            _ => Err(ParserError::UnexpectedToken(format!(
-                "{:?}",
-                self.current_token
-            ))),
+            _ => Err(ParserError::UnexpectedToken(self.current_token.shown())),
         }
     }
 
@@ -2243,7 +2321,7 @@ impl Parser {
                         _ => {
                             return Err(ParserError::Coded {
                                 code: "S0214",
-                                message: "Expected a variable reference after #".to_string(),
+                                message: "The right side of \"#\" must be a variable name (start with $)".to_string(),
                             });
                         }
                     };
@@ -2275,7 +2353,7 @@ impl Parser {
                         _ => {
                             return Err(ParserError::Coded {
                                 code: "S0214",
-                                message: "Expected a variable reference after @".to_string(),
+                                message: "The right side of \"@\" must be a variable name (start with $)".to_string(),
                             });
                         }
                     };
@@ -2379,10 +2457,7 @@ impl Parser {
                         Token::QuestionColon => BinaryOp::Default,
                         Token::TildeArrow => BinaryOp::ChainPipe,
                         _ => {
-                            return Err(ParserError::UnexpectedToken(format!(
-                                "{:?}",
-                                self.current_token
-                            )))
+                            return Err(ParserError::UnexpectedToken(self.current_token.shown()))
                         }
                     };
 
@@ -2446,8 +2521,8 @@ impl Parser {
         // reference only reaches in its post-parse pass.
         if self.current_token != Token::Eof {
             return Err(ParserError::InvalidSyntax(format!(
-                "S0201: Syntax error: {:?}",
-                self.current_token
+                "S0201: Syntax error: {}",
+                self.current_token.shown()
             )));
         }
 

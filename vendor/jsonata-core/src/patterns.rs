@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, HirKind};
 
 use crate::functions::FunctionError;
 use crate::meter;
@@ -39,10 +40,46 @@ impl Pattern {
 
     /// Takes the steps of one match of many, with `bytes` bytes left to search.
     pub fn charge_match(&self, bytes: usize) -> Result<(), FunctionError> {
-        // Every match may have looked at all that follows it, and mostly has not.
-        let far = if self.looks_far { bytes / 512 } else { 0 } as u64;
-        Ok(meter::steps(1 + self.weight + far * self.weight)?)
+        let far = if self.looks_far { bytes / meter::BYTES_PER_STEP } else { 0 } as u64;
+        Ok(meter::steps(1 + (1 + far) * self.weight)?)
     }
+}
+
+/// Whether a search may scan far beyond the match it ends with: when a match is at hand, yet an alternative or optional
+/// part that is preferred to it holds a repetition without a bound and something after it.
+fn looks_far(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
+        HirKind::Capture(capture) => looks_far(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().any(looks_far),
+        HirKind::Alternation(parts) => parts.iter().any(|part| repeats_inside(part) || looks_far(part)),
+        HirKind::Repetition(repetition) => repeats_inside(&repetition.sub) || looks_far(&repetition.sub),
+    }
+}
+
+/// Whether it holds a repetition without a bound that something must follow.
+fn repeats_inside(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
+        HirKind::Capture(capture) => repeats_inside(&capture.sub),
+        HirKind::Repetition(repetition) => repeats_inside(&repetition.sub),
+        HirKind::Alternation(parts) => parts.iter().any(repeats_inside),
+        HirKind::Concat(parts) => parts.iter().enumerate().any(|(position, part)| {
+            let must_follow = parts[position + 1..]
+                .iter()
+                .any(|next| next.properties().minimum_len().map_or(true, |length| length > 0) || is_look(next));
+            repeats_inside(part) || (must_follow && is_unbounded(part))
+        }),
+    }
+}
+
+/// Whether no length bounds what it matches.
+fn is_unbounded(hir: &Hir) -> bool {
+    hir.properties().maximum_len().is_none()
+}
+
+fn is_look(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Look(_))
 }
 
 /// Forgets every compiled pattern.
@@ -81,7 +118,8 @@ pub fn build_regex(pattern: &str, flags: &str) -> Result<Rc<Pattern>, FunctionEr
         }
         Err(error) => return Err(invalid(&error)),
     };
-    let built = Rc::new(Pattern { regex, weight, looks_far: pattern.contains(['*', '+', '{']) });
+    let looks_far = regex_syntax::parse(&translated).map_or(true, |hir| looks_far(&hir));
+    let built = Rc::new(Pattern { regex, weight, looks_far });
     PATTERNS.with_borrow_mut(|patterns| {
         if patterns.len() >= PATTERNS_KEPT_MAX {
             patterns.clear();

@@ -11,21 +11,14 @@ pub enum SignatureError {
     #[error("Invalid signature: {0}")]
     InvalidSignature(String),
 
-    /// jsonata-js has no distinct arity error: too few or too many arguments
-    /// both fail the signature regex and surface as T0410 against the first
-    /// argument that does not fit. Carrying the code matters because callers
-    /// branch on it -- and because the differential harness compares codes.
-    #[error("T0410: Argument count mismatch: expected {expected}, got {actual}")]
-    ArgumentCountMismatch { expected: usize, actual: usize },
+    #[error("T0410: Argument {index} of function {{{{token}}}} does not match function signature")]
+    ArgumentTypeMismatch { index: usize },
 
-    #[error("T0410: Argument {index} must be {expected}")]
-    ArgumentTypeMismatch { index: usize, expected: String },
-
-    #[error("T0412: Argument {index} must be an array of {expected}")]
+    #[error("T0412: Argument {index} of function {{{{token}}}} must be an array of \"{expected}\"")]
     ArrayTypeMismatch { index: usize, expected: String },
 
-    #[error("T0411: Context value does not match function signature (expected {expected})")]
-    ContextTypeMismatch { index: usize, expected: String },
+    #[error("T0411: Context value is not a compatible type with argument {index} of function {{{{token}}}}")]
+    ContextTypeMismatch { index: usize },
 
     /// A `<` type parameter applied to anything but `a` or `f`. Upstream
     /// (signature.js:140) raises this while *parsing* the signature, so the
@@ -433,22 +426,6 @@ impl Signature {
         Self::parse_type_chars(&mut chars)
     }
 
-    /// Validate argument count
-    pub fn validate_arg_count(&self, actual: usize) -> Result<(), SignatureError> {
-        let required = self.params.iter().filter(|p| !p.optional).count();
-        let unbounded = self.params.iter().any(|p| p.repeatable);
-        let max = self.params.len();
-
-        if actual < required || (!unbounded && actual > max) {
-            return Err(SignatureError::ArgumentCountMismatch {
-                expected: required,
-                actual,
-            });
-        }
-
-        Ok(())
-    }
-
     /// Validate and coerce arguments according to signature rules.
     ///
     /// `context` is the JSONata evaluation context (`$`) at the point of the
@@ -485,8 +462,6 @@ impl Signature {
         args: &[JValue],
         context: &JValue,
     ) -> Result<(Vec<JValue>, usize), SignatureError> {
-        self.validate_arg_count(args.len())?;
-
         let supplied_sig: String = args.iter().map(type_symbol).collect();
 
         let captures = match self.full_regex.captures(&supplied_sig) {
@@ -513,10 +488,7 @@ impl Signature {
                         coerced_args.push(context.clone());
                         context_substitutions += 1;
                     } else {
-                        return Err(SignatureError::ContextTypeMismatch {
-                            index: arg_index + 1,
-                            expected: Self::type_name(&param.param_type),
-                        });
+                        return Err(SignatureError::ContextTypeMismatch { index: arg_index + 1 });
                     }
                 } else {
                     // This position was genuinely supplied (not out-of-bounds
@@ -581,11 +553,9 @@ impl Signature {
     fn arg_type_mismatch_error(&self, supplied_sig: &str) -> SignatureError {
         let mut good_to = 0usize;
         let mut partial_pattern = String::from("^");
-        let mut last_param_type = ParamType::Any;
 
         for param in &self.params {
             partial_pattern.push_str(&param.regex);
-            last_param_type = param.param_type.clone();
             match Regex::new(&partial_pattern) {
                 Ok(re) => match re.find(supplied_sig) {
                     Some(m) if m.start() == 0 => good_to = m.end(),
@@ -595,34 +565,24 @@ impl Signature {
             }
         }
 
-        SignatureError::ArgumentTypeMismatch {
-            index: good_to + 1,
-            expected: Self::type_name(&last_param_type),
-        }
+        SignatureError::ArgumentTypeMismatch { index: good_to + 1 }
     }
 
     /// Get a human-readable name for a parameter type
+    /// What jsonata-js calls the items of an array.
     fn type_name(param_type: &ParamType) -> String {
         match param_type {
-            ParamType::String => "String".to_string(),
-            ParamType::Number => "Number".to_string(),
-            ParamType::Boolean => "Boolean".to_string(),
-            ParamType::Array(None) => "Array".to_string(),
-            ParamType::Array(Some(elem)) => format!("Array of {}", Self::type_name(elem)),
-            ParamType::Object => "Object".to_string(),
-            ParamType::Function(None) => "Function".to_string(),
-            ParamType::Function(Some(sig)) => format!("Function<{}>", sig),
-            ParamType::Any => "Any".to_string(),
-            ParamType::Json => "JSON value".to_string(),
-            ParamType::Null => "Null".to_string(),
-            ParamType::Union(types) => {
-                let names: Vec<_> = types.iter().map(Self::type_name).collect();
-                format!("({})", names.join(" or "))
-            }
+            ParamType::String => "strings",
+            ParamType::Number => "numbers",
+            ParamType::Boolean => "booleans",
+            ParamType::Array(_) => "arrays",
+            ParamType::Object => "objects",
+            ParamType::Function(_) => "functions",
+            ParamType::Any | ParamType::Json | ParamType::Null | ParamType::Union(_) => "undefined",
         }
+        .to_string()
     }
 }
-
 
 // ── Builtin signature lookup ────────────────────────────────────────────────
 

@@ -8,7 +8,8 @@ use serde_json::json;
 use skald_query::Value;
 
 use super::host::Host;
-use super::tasks::{LOOK_PAUSE, Script};
+use super::stubs::Script;
+use super::tasks::LOOK_PAUSE;
 use super::{check_answer, execution, list, text_of};
 use crate::client::{Answer, Client};
 use crate::compare::{Beyond, Bindings, compare};

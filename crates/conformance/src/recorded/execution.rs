@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, json};
 use skald_query::Value;
 
-use super::host::Host;
-use super::tasks::{LOOK_PAUSE, Script};
+use super::host::{Host, SECONDARY_ACCOUNT, SECONDARY_KEY};
+use super::stubs::Script;
+use super::tasks::{self, LOOK_PAUSE};
 use super::{definition_text, history, list, refusal, text_of};
 use crate::client::Client;
 use crate::compare::{Beyond, Bindings, compare};
@@ -35,7 +36,8 @@ fn not_run(case: &Value) -> Option<Reason> {
     let expected = &case["expected"];
     let has_feature = |name: &str| list(&case["features"]).iter().any(|feature| feature == name);
     let has_log = ["logged_events", "logged_end_event", "logged_events_of_executions"].iter().any(|name| expected.get(*name).is_some());
-    let is_unscripted = case["replay"] == "interactive" && list(&case["stubs"]).is_empty();
+    let is_stopped = list(&case["during"]).iter().any(|step| step["op"] == "StopExecution");
+    let is_unscripted = case["replay"] == "interactive" && list(&case["stubs"]).is_empty() && !is_stopped;
     match () {
         () if case["replay"] == "s3" => Some(Reason::S3Content),
         () if case["type"] == "EXPRESS" => Some(Reason::Express),
@@ -54,7 +56,8 @@ fn expects_status_events(case: &Value) -> bool {
 async fn judge(case: &Value, host: &Host) -> Result<()> {
     let expected = &case["expected"];
     let mut client = host.client().await?;
-    create_others(case, &mut client).await?;
+    create_machines(case, host).await?;
+    create_activities(case, &mut client).await?;
     let machine_arn = create(case, &mut client).await?;
     let mut start = json!({ "stateMachineArn": machine_arn });
     for (name, member) in [("input_text", "input"), ("execution_name", "name")] {
@@ -65,6 +68,7 @@ async fn judge(case: &Value, host: &Host) -> Result<()> {
     let started = client.done("StartExecution", &start).await?;
     let arn = text_of(&started["executionArn"]);
     host.tasks.start_workers(arn);
+    stop_as_recorded(case, &mut client, arn).await?;
     let described = tokio::select! {
         described = tokio::time::timeout(PATIENCE, ended(&mut client, arn)) => match described {
             Ok(described) => described?,
@@ -91,22 +95,44 @@ async fn judge(case: &Value, host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// Machines that take part, and activities that were there when the execution reached them.
-async fn create_others(case: &Value, client: &mut Client) -> Result<()> {
+/// Machines that take part; those that the test started itself did what the stubs do.
+async fn create_machines(case: &Value, host: &Host) -> Result<()> {
+    let text = case.to_string();
     for helper in list(&case["helper_machines"]).iter().filter(|helper| helper["started_by_test"] != true) {
-        let request = json!({ "name": helper["name"], "definition": helper["definition"].to_string(), "roleArn": role_arn(case) });
+        let mut client = host.client().await?;
+        let name = text_of(&helper["name"]);
+        if text.contains(&format!(":{SECONDARY_ACCOUNT}:stateMachine:{name}")) {
+            client.sign_as(SECONDARY_KEY);
+        }
+        let request = json!({ "name": name, "definition": helper["definition"].to_string(), "roleArn": role_arn(case) });
         let answer = client.call("CreateStateMachine", &request).await?;
         if !answer.is_success() {
-            bail!("the machine {} was refused: {}", helper["name"], refusal(&answer));
+            bail!("the machine {name} was refused: {}", refusal(&answer));
         }
     }
-    // One that was deleted before its task was reached is never scheduled.
+    Ok(())
+}
+
+/// Activities that were there when the execution reached them: one that was deleted before is never scheduled.
+async fn create_activities(case: &Value, client: &mut Client) -> Result<()> {
     if list(&case["expected"]["events"]).iter().any(|event| event["type"] == "ActivityScheduled") {
         for name in crate::case::activities_of(&case["definition"]) {
             client.done("CreateActivity", &json!({ "name": name })).await?;
         }
     }
     Ok(())
+}
+
+/// Stops the execution where the test did: when it had as many events as were recorded before.
+async fn stop_as_recorded(case: &Value, client: &mut Client, arn: &str) -> Result<()> {
+    let Some(stop) = list(&case["during"]).iter().find(|step| step["op"] == "StopExecution") else { return Ok(()) };
+    let events = list(&case["expected"]["events"]);
+    let aborted = events.iter().find(|event| event["type"] == "ExecutionAborted");
+    let before = aborted.and_then(|event| event["id"].as_u64()).map_or(0, |id| id.saturating_sub(1));
+    tasks::wait_for_events(client, arn, before).await?;
+    let mut request = stop["params"].clone();
+    request["executionArn"] = json!(arn);
+    client.done("StopExecution", &request).await.map(|_| ())
 }
 
 async fn create(case: &Value, client: &mut Client) -> Result<String> {

@@ -160,3 +160,6 @@ fn without_ids(event: &Value) -> Value {
 fn title(event: &Value) -> String {
     format!("event {} {}", event["id"], text_of(&event["type"]))
 }
+
+#[cfg(test)]
+mod tests;

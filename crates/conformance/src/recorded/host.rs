@@ -2,6 +2,7 @@
 //!
 //! Cases share names of machines and activities, and lists show all there are: each case has a server of its own.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,15 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::tasks::{Script, ScriptedTasks};
+use super::stubs::Script;
+use super::tasks::ScriptedTasks;
 use crate::client::Client;
 
 /// The account of the recordings.
 const ACCOUNT: &str = "111111111111";
+/// The other account of the recordings, and its access key here.
+pub(super) const SECONDARY_ACCOUNT: &str = "000000000002";
+pub(super) const SECONDARY_KEY: &str = "SECONDARY";
 const REGION: &str = "us-east-1";
 
 pub(super) struct Host {
@@ -36,7 +41,12 @@ impl Host {
         let tasks = Arc::new(ScriptedTasks::new(script, address));
         let options = Options { owners: 1, ..Options::default() };
         let engine = Engine::open(Arc::new(MemoryStore::new()), tasks.clone(), options).await?;
-        let config = Config { default_account: ACCOUNT.to_owned(), default_region: REGION.to_owned(), ..Config::default() };
+        let config = Config {
+            default_account: ACCOUNT.to_owned(),
+            accounts: BTreeMap::from([(SECONDARY_KEY.to_owned(), SECONDARY_ACCOUNT.to_owned())]),
+            default_region: REGION.to_owned(),
+            ..Config::default()
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(Server::serve(listener, engine.clone(), config, async {
             let _ = stopped.await;

@@ -7,18 +7,18 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use serde_json::json;
 use skald_asl::states::{Pattern, Resource};
 use skald_integrations::{Call, Outcome, Perform};
-use skald_query::{Payload, Value};
+use skald_query::Payload;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{list, text_of};
+use super::stubs::{Answer, Script, Stub, resource_of};
+use super::text_of;
 use crate::client::Client;
-use crate::compare::{Beyond, Bindings, compare};
 
 /// How long an answer waits for the events that were recorded before it: another interleaving may never have so many.
 const ORDER_PATIENCE: Duration = Duration::from_secs(3);
@@ -26,161 +26,6 @@ const ORDER_PATIENCE: Duration = Duration::from_secs(3);
 pub(super) const LOOK_PAUSE: Duration = Duration::from_millis(5);
 /// Runs of letters this long are task tokens.
 const TOKEN_CHARACTERS_MIN: usize = 64;
-
-/// What the world outside was recorded to do.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Script {
-    stubs: Vec<Stub>,
-    /// Lambda functions by name, and what they do.
-    functions: BTreeMap<String, Value>,
-    /// What every call gets that nothing else says an answer for.
-    default_answer: Option<Answer>,
-}
-
-/// One recorded call.
-#[derive(Debug, Clone)]
-struct Stub {
-    state: Option<String>,
-    /// The ARN of a function or an activity, or `service:action.pattern`.
-    resource: String,
-    /// Parameters of a service, input of a function or an activity.
-    parameters: Value,
-    /// What a `.sync` or `.waitForTaskToken` call answered at once.
-    submitted: Option<Payload>,
-    answer: Answer,
-    /// The id of the event that the answer caused; none where the order does not matter.
-    ends_at: Option<u64>,
-    worker: Option<Worker>,
-}
-
-/// Who polled an activity.
-#[derive(Debug, Clone)]
-struct Worker {
-    name: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-enum Answer {
-    Succeeds(Payload),
-    Fails {
-        error: Option<String>,
-        cause: Option<String>,
-    },
-    /// The clock ends the task.
-    Never,
-}
-
-impl Script {
-    /// The script of a case; `order` is given where another order of events is as good.
-    pub(super) fn of(case: &Value) -> Result<Self> {
-        let events = list(&case["expected"]["events"]);
-        let mut unplaced = events.iter().filter(|event| event["id"].is_null()).filter_map(Answer::of_event);
-        let is_ordered = case.get("order").is_none();
-        let mut stubs = Vec::new();
-        for stub in list(&case["stubs"]) {
-            let answer = if stub["result"].is_null() {
-                // Its scheduled event has lost its id; so has the event of its end.
-                unplaced.next().context("the recording has no answer to a call")??
-            } else {
-                Answer::of_result(&stub["result"])?
-            };
-            let ends_at = stub["scheduled_event"].as_u64().and_then(|scheduled| end_of(events, scheduled)).filter(|_| is_ordered);
-            stubs.push(Stub::read(stub, answer, ends_at, events)?);
-        }
-        Ok(Self { stubs, functions: functions_of(case), default_answer: None })
-    }
-
-    /// Every call is answered with `answer`.
-    pub(super) fn always(answer: Payload) -> Self {
-        Self { default_answer: Some(Answer::Succeeds(answer)), ..Self::default() }
-    }
-
-    /// Functions answer as they do, every other call with an empty object.
-    pub(super) fn of_functions(case: &Value) -> Self {
-        Self { functions: functions_of(case), ..Self::always(Payload::empty_object()) }
-    }
-}
-
-fn functions_of(case: &Value) -> BTreeMap<String, Value> {
-    let functions = list(&case["setup"]).iter().filter(|step| step["service"] == "lambda" && step["op"] == "create_function");
-    functions.map(|step| (text_of(&step["params"]["FunctionName"]).to_owned(), step["behaviour"].clone())).collect()
-}
-
-impl Stub {
-    fn read(stub: &Value, answer: Answer, ends_at: Option<u64>, events: &[Value]) -> Result<Self> {
-        let name = text_of(&stub["resource"]);
-        let resource = match stub["resourceType"].as_str() {
-            Some(service) => format!("{service}:{name}"),
-            None => name.to_owned(),
-        };
-        let started = events
-            .iter()
-            .find(|event| event["type"] == "ActivityStarted" && event["previousEventId"] == stub["scheduled_event"])
-            .map(|event| Worker { name: event["activityStartedEventDetails"]["workerName"].as_str().map(str::to_owned) });
-        Ok(Self {
-            state: stub["state"].as_str().map(str::to_owned),
-            resource,
-            parameters: stub.get("parameters").or_else(|| stub.get("input")).cloned().unwrap_or_default(),
-            submitted: stub.get("submitted").map(|submitted| payload_of(&submitted["output"])).transpose()?,
-            answer,
-            ends_at,
-            worker: started,
-        })
-    }
-
-    fn is_of(&self, call: &Call) -> bool {
-        self.resource == resource_of(call) && self.state.as_ref().is_none_or(|state| *state == call.state_name)
-    }
-
-    fn has_parameters_of(&self, call: &Call) -> bool {
-        compare(&self.parameters, call.parameters.value(), Beyond::Refused, &mut Bindings::default(), "").is_ok()
-    }
-}
-
-impl Answer {
-    fn of_result(result: &Value) -> Result<Self> {
-        if text_of(&result["type"]).ends_with("TimedOut") {
-            return Ok(Self::Never);
-        }
-        Ok(match result.get("output") {
-            Some(output) => Self::Succeeds(payload_of(output)?),
-            None => Self::Fails { error: result["error"].as_str().map(str::to_owned), cause: cause_of(&result["cause"]) },
-        })
-    }
-
-    /// The answer that an event was caused by.
-    fn of_event(event: &Value) -> Option<Result<Self>> {
-        let kind = text_of(&event["type"]);
-        let is_end = ["Task", "LambdaFunction", "Activity"]
-            .iter()
-            .any(|of| kind.strip_prefix(of).is_some_and(|end| matches!(end, "Succeeded" | "Failed" | "TimedOut")));
-        let details = event.as_object()?.iter().find(|(name, _)| name.ends_with("EventDetails")).map(|(_, details)| details.clone());
-        is_end.then(|| {
-            let mut result = details.unwrap_or_else(|| json!({}));
-            result["type"] = event["type"].clone();
-            Self::of_result(&result)
-        })
-    }
-
-    fn of_behaviour(behaviour: &Value, input: &Payload) -> Result<Self> {
-        Ok(match text_of(&behaviour["do"]) {
-            "return_event" => Self::Succeeds(input.clone()),
-            "return" => Self::Succeeds(Payload::from_value(behaviour["value"].clone())),
-            "return_string" => {
-                let times = behaviour["repeat"].as_u64().unwrap_or(1);
-                let text = text_of(&behaviour["text"]).repeat(usize::try_from(times)?);
-                Self::Succeeds(Payload::from_value(json!(text)))
-            }
-            "raise" => {
-                let (kind, message) = (&behaviour["errorType"], &behaviour["errorMessage"]);
-                let cause = json!({ "errorMessage": message, "errorType": kind, "requestId": "", "stackTrace": [] });
-                Self::Fails { error: kind.as_str().map(str::to_owned), cause: Some(cause.to_string()) }
-            }
-            "sleep_then_return_event" => Self::Never,
-            other => bail!("no function is known that does {other:?}"),
-        })
-    }
-}
 
 /// The tasks of one case's server.
 pub(super) struct ScriptedTasks {
@@ -285,7 +130,7 @@ impl ScriptedTasks {
         if matches!(stub.answer, Answer::Never) {
             return;
         }
-        let Some(token) = find_token(&call.parameters.text()) else {
+        let Some(token) = find_token(call.parameters.text()) else {
             self.is_stuck("there is no task token in the parameters".to_owned());
             return;
         };
@@ -403,7 +248,7 @@ async fn send_answer(client: &mut Client, token: &str, answer: Answer) -> Result
 }
 
 /// Returns once the history has so many events, or after a while: the interleaving may be another one.
-async fn wait_for_events(client: &mut Client, execution_arn: &str, count: u64) -> Result<()> {
+pub(super) async fn wait_for_events(client: &mut Client, execution_arn: &str, count: u64) -> Result<()> {
     let began = Instant::now();
     loop {
         let request = json!({ "executionArn": execution_arn, "reverseOrder": true, "maxResults": 1 });
@@ -413,26 +258,6 @@ async fn wait_for_events(client: &mut Client, execution_arn: &str, count: u64) -
             return Ok(());
         }
         tokio::time::sleep(LOOK_PAUSE).await;
-    }
-}
-
-/// The event that ended the task of a scheduled event: the last one of the chain Scheduled, Started, Submitted, …
-fn end_of(events: &[Value], scheduled: u64) -> Option<u64> {
-    let mut at = scheduled;
-    loop {
-        let next = events.iter().find(|event| event["previousEventId"].as_u64() == Some(at))?;
-        let kind = text_of(&next["type"]);
-        at = next["id"].as_u64()?;
-        if !(kind.ends_with("Started") || kind.ends_with("Submitted")) {
-            return Some(at);
-        }
-    }
-}
-
-fn resource_of(call: &Call) -> String {
-    match &call.resource {
-        Resource::Lambda { arn } | Resource::Activity { arn } => arn.clone(),
-        Resource::Service { service, action, pattern } => format!("{service}:{action}{}", pattern.suffix()),
     }
 }
 
@@ -447,20 +272,4 @@ fn pattern_of(call: &Call) -> Pattern {
 fn find_token(parameters: &str) -> Option<String> {
     let runs = parameters.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-' || letter == '_'));
     runs.filter(|run| run.len() >= TOKEN_CHARACTERS_MIN).max_by_key(|run| run.len()).map(str::to_owned)
-}
-
-/// Recorded texts that began with a brace were parsed by the recorder.
-fn payload_of(recorded: &Value) -> Result<Payload> {
-    match recorded {
-        Value::String(text) => Ok(Payload::parse(text.as_str())?),
-        other => Ok(Payload::from_value(other.clone())),
-    }
-}
-
-fn cause_of(recorded: &Value) -> Option<String> {
-    match recorded {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
 }

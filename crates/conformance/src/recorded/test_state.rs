@@ -5,7 +5,7 @@ use serde_json::json;
 use skald_query::{Payload, Value};
 
 use super::host::Host;
-use super::tasks::Script;
+use super::stubs::Script;
 use super::{check_answer, definition_text};
 use crate::compare::Bindings;
 use crate::verdict::Verdict;

@@ -206,6 +206,7 @@ impl<'v> Tester<'v, '_> {
         match path.find(document, self.budget) {
             Ok(found) => Ok(Some(found)),
             Err(EvalError::NotFound { .. }) => Ok(None),
+            Err(EvalError::Failed { .. }) => Err(invalid_value(path)),
             Err(EvalError::Exhausted) => Err(Error::Exhausted { path: path.text().to_owned() }),
         }
     }

@@ -89,6 +89,8 @@ impl From<Exhausted> for CallError {
 pub trait Surroundings {
     /// What `path` leads to, of the input, the context object or a variable.
     ///
+    /// SOURCE: observed on AWS: an index past the end is an error here, though a template's plain path gives null then.
+    ///
     /// # Errors
     /// [`EvalError`] as [`Path::find`] gives it.
     fn find(&mut self, path: &Path) -> Result<Value, EvalError>;
@@ -166,6 +168,7 @@ impl CallError {
     /// function is known: those behind the colon are ours.
     pub fn cause(&self, call: &Call, input: &str) -> String {
         let error = match self {
+            Self::Path { path: _, error: EvalError::Failed { reason } } => reason.clone(),
             // Jayway's own words come through when an index is asked of what is no list.
             Self::Path { path: _, error: EvalError::NotFound { reason } } if reason.starts_with("Filter: ") => reason.clone(),
             Self::Path { path, error: EvalError::NotFound { reason: _ } } => {

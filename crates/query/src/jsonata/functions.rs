@@ -7,7 +7,6 @@ use jsonata_core::evaluator::{Evaluator, EvaluatorError};
 use jsonata_core::meter;
 use jsonata_core::value::JValue;
 use md5::Md5;
-use serde_json::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -139,9 +138,8 @@ fn parse(arguments: &[JValue]) -> Answer {
     // Checks how deep it nests, too, before anything recurses.
     let payload = crate::Payload::parse(&**text).map_err(|_| error("D3137: Invalid JSON"))?;
     match payload.value() {
-        // A number too large for a double has no tree.
-        Value::Null if text.trim() != "null" => Err(error("D3137: Invalid JSON")),
-        value => Ok(values::from_json(value)),
+        value if values::fits_doubles(value) => Ok(values::from_json(value)),
+        _ => Err(error("D3137: Invalid JSON")),
     }
 }
 

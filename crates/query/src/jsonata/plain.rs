@@ -5,11 +5,10 @@ use jsonata_core::value::JValue;
 use jsonata_core::{meter, parser};
 use serde_json::Value;
 
-use super::limits::{BUILT_BYTES_MAX, STEPS_MAX};
 use super::{split_code, values};
 
-/// How deeply evaluations may nest: deeper than in a state machine, as JavaScript's own stack allows.
-pub const DEPTH_MAX: usize = 10_000;
+/// What an evaluation may use up: more than in a state machine, as the language itself has no limits.
+const LIMITS: meter::Limits = meter::Limits { steps: 100_000_000, bytes: 2 << 30, value_bytes: 1 << 30, depth: 10_000 };
 
 /// An error with JSONata's code, as in `T2001`, where the error has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,8 +33,7 @@ pub fn evaluate(expression: &str, data: Option<&Value>, bindings: &[(String, Val
         evaluator.bind(name, values::from_json(value));
     }
     let data = data.map_or(JValue::Undefined, values::from_json);
-    let limits = meter::Limits { steps: STEPS_MAX, bytes: BUILT_BYTES_MAX, depth: DEPTH_MAX };
-    let scope = meter::Scope::enter(limits, 0, 0);
+    let scope = meter::Scope::enter(LIMITS, 0, 0);
     let evaluated = evaluator.evaluate(&tree, &data);
     let tripped = meter::tripped();
     let message = tripped.map(|limit| meter::trip(limit).message().to_owned());

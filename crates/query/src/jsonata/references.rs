@@ -39,17 +39,26 @@ enum Context {
     Value,
 }
 
-/// The names bound where the walk is: innermost scope last.
+/// A walk over the tree, with the scopes around where it is: innermost last.
 #[derive(Default)]
 struct Walk {
     found: References,
-    scopes: Vec<BTreeSet<String>>,
+    scopes: Vec<Scope>,
+}
+
+/// Where names are bound: a block or a function.
+#[derive(Default)]
+struct Scope {
+    is_function: bool,
+    bound: BTreeSet<String>,
+    /// Names a block binds anywhere in it: bound, too, where a function inside it will be called.
+    bound_in_time: BTreeSet<String>,
 }
 
 impl References {
     pub(super) fn of(tree: &AstNode) -> Self {
         let mut walk = Walk::default();
-        walk.scopes.push(BTreeSet::new());
+        walk.scopes.push(Scope::default());
         walk.node(tree, Context::Nothing);
         walk.found
     }
@@ -93,7 +102,7 @@ impl Walk {
             }
             // A function's body sees the data that was there where the function was written.
             AstNode::Lambda { params, body, signature: _, thunk: _ } => {
-                self.scopes.push(params.iter().cloned().collect());
+                self.scopes.push(Scope { is_function: true, bound: params.iter().cloned().collect(), bound_in_time: BTreeSet::new() });
                 self.node(body, context);
                 self.scopes.pop();
             }
@@ -104,7 +113,8 @@ impl Walk {
                 self.pairs(pattern, Context::Value);
             }
             AstNode::Block(expressions) => {
-                self.scopes.push(BTreeSet::new());
+                let bound_in_time = expressions.iter().filter_map(binding_name).map(str::to_owned).collect();
+                self.scopes.push(Scope { bound_in_time, ..Scope::default() });
                 self.nodes(expressions, context);
                 self.scopes.pop();
             }
@@ -210,7 +220,7 @@ impl Walk {
         }
         if name == "states" {
             self.found.states_members.whole = true;
-        } else if !evaluator::is_builtin_name(name) && !super::functions::NAMES.contains(&name) {
+        } else if name != "eval" && !evaluator::is_builtin_name(name) && !super::functions::NAMES.contains(&name) {
             self.found.variables.insert(name.to_owned());
         }
     }
@@ -223,11 +233,27 @@ impl Walk {
 
     fn bind(&mut self, name: &str) {
         if let Some(scope) = self.scopes.last_mut() {
-            scope.insert(name.to_owned());
+            scope.bound.insert(name.to_owned());
         }
     }
 
     fn is_bound(&self, name: &str) -> bool {
-        self.scopes.iter().any(|scope| scope.contains(name))
+        let mut in_function = false;
+        self.scopes.iter().rev().any(|scope| {
+            let is_bound = scope.bound.contains(name) || (in_function && scope.bound_in_time.contains(name));
+            in_function |= scope.is_function;
+            is_bound
+        })
+    }
+}
+
+/// The name that an expression of a block binds, if it is a binding.
+fn binding_name(expression: &AstNode) -> Option<&str> {
+    match expression {
+        AstNode::Binary { op: BinaryOp::ColonEqual, lhs, rhs: _ } => match &**lhs {
+            AstNode::Variable(name) => Some(name),
+            _ => None,
+        },
+        _ => None,
     }
 }

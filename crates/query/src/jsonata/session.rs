@@ -7,7 +7,7 @@ use jsonata_core::meter;
 use jsonata_core::value::{JMap, JValue};
 use serde_json::Value;
 
-use super::limits::{BUILT_BYTES_MAX, DEPTH_MAX, STEPS_MAX};
+use super::limits::{BUILT_BYTES_MAX, DEPTH_MAX, STEPS_MAX, VALUE_BYTES_MAX};
 use super::{Expression, functions, values};
 use crate::budget::Exhausted;
 use crate::{Budget, Payload};
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
     pub fn evaluate(&mut self, expression: &Expression, budget: &mut Budget) -> Result<Value, EvalError> {
         self.bind_what_is_read(expression);
         let steps = budget.steps_left().min(STEPS_MAX);
-        let limits = meter::Limits { steps, bytes: BUILT_BYTES_MAX, depth: DEPTH_MAX };
+        let limits = meter::Limits { steps, bytes: BUILT_BYTES_MAX, value_bytes: VALUE_BYTES_MAX, depth: DEPTH_MAX };
         let scope = meter::Scope::enter(limits, self.bindings.now_millis, self.dice);
         let evaluated = self.evaluator.evaluate(expression.tree(), &JValue::Undefined);
         let tripped = meter::tripped();

@@ -22,7 +22,7 @@ pub(super) fn from_json(value: &Value) -> JValue {
     match value {
         Value::Null => JValue::Null,
         Value::Bool(truth) => JValue::Bool(*truth),
-        Value::Number(number) => JValue::Number(number.as_f64().unwrap_or(f64::NAN)),
+        Value::Number(number) => JValue::Number(double(number)),
         Value::String(text) => JValue::string(text.as_str()),
         Value::Array(items) => {
             let items: Vec<JValue> = items.iter().map(from_json).collect();
@@ -33,6 +33,21 @@ pub(super) fn from_json(value: &Value) -> JValue {
             let members: JMap = members.iter().map(|(name, member)| (name.clone(), from_json(member))).collect();
             JValue::Object(members.into())
         }
+    }
+}
+
+/// The double nearest to a number, infinite when it is too large for one.
+fn double(number: &Number) -> f64 {
+    number.as_f64().or_else(|| number.to_string().parse().ok()).unwrap_or(f64::NAN)
+}
+
+/// Whether every number of a value fits a double.
+pub(super) fn fits_doubles(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) => double(number).is_finite(),
+        Value::Array(items) => items.iter().all(fits_doubles),
+        Value::Object(members) => members.values().all(fits_doubles),
     }
 }
 

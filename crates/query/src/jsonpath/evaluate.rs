@@ -1,183 +1,453 @@
-//! Steps over a document, one step at a time over all nodes reached so far: no recursion, so depth costs no stack.
+//! Steps over a document, one step at a time over all nodes reached so far: depth of the document costs no stack.
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::step::{self, Step};
+use super::filter::Filter;
+use super::function::Function;
+use super::step::{self, Step, SubPath};
 use super::{EvalError, Found};
-use crate::budget::Budget;
+use crate::budget::{Budget, Exhausted};
 
 pub(super) fn find<'v>(steps: &[Step], document: &'v Value, budget: &mut Budget) -> Result<Found<'v>, EvalError> {
-    let definite = step::is_definite(steps);
-    let mut nodes = vec![document];
-    let mut index = 0;
-    let mut is_upstream_definite = true;
-    while let Some(step) = steps.get(index) {
-        let walk = Walk { steps, index, is_upstream_definite };
-        let is_last = index + 1 == steps.len();
-        if let (Step::Names(names), true) = (step, is_last) {
-            return merge(&walk, names, &nodes, definite, budget);
+    let is_definite = step::is_definite(steps);
+    let scope = Scope { document, requires_names: false };
+    match walk(steps, document, &scope, budget) {
+        Ok(mut reached) if is_definite => {
+            let last = reached.pop().ok_or_else(|| EvalError::NotFound { reason: no_results(steps) })?;
+            Ok(Found::One(last))
         }
-        match walk.advance(step, &nodes, budget) {
-            Ok(reached) => nodes = reached,
-            // SOURCE: recorded on AWS: a missing parent before an indefinite part gives an empty list.
-            Err(Stop::Missing(_)) if !definite => return Ok(Found::Many(Vec::new())),
-            Err(Stop::Missing(reason) | Stop::NotAList(reason)) => return Err(EvalError::NotFound { reason }),
-            Err(Stop::Exhausted) => return Err(EvalError::Exhausted),
+        Ok(reached) => {
+            // They may overlap: `$..*` gives a leaf once for each list and object it lies in.
+            for value in &reached {
+                charge_copy(value, budget)?;
+            }
+            Ok(Found::Many(reached))
         }
-        is_upstream_definite &= step.is_reference();
-        index += 1;
-    }
-    match (definite, nodes.as_slice()) {
-        (true, [node]) => Ok(Found::One(node)),
-        (true, _) => Err(EvalError::NotFound { reason: no_results(steps) }),
-        (false, _) => Ok(Found::Many(nodes)),
+        // SOURCE: recorded on AWS: a missing parent before an indefinite part gives an empty list.
+        Err(Stop::Missing(missing)) if !is_definite && !matches!(missing, Missing::List { .. }) => Ok(Found::Many(Vec::new())),
+        Err(Stop::Missing(missing)) => Err(EvalError::NotFound { reason: missing.reason(steps, document) }),
+        Err(Stop::Invalid(reason) | Stop::OutOfBounds(reason)) => Err(EvalError::Failed { reason: reason.into_owned() }),
+        Err(Stop::Failed(reason)) => Err(EvalError::Failed { reason }),
+        Err(Stop::Exhausted) => Err(EvalError::Exhausted),
     }
 }
 
-/// Why a definite part of a path stops.
-enum Stop {
-    Missing(String),
-    /// Not softened by an indefinite part that follows.
-    NotAList(String),
+/// What the steps of a path are taken in.
+pub(super) struct Scope<'x> {
+    /// What `$` is in a filter.
+    pub(super) document: &'x Value,
+    /// Whether a name that is missing is an error behind an indefinite part too: so it is where a filter asks for existence.
+    pub(super) requires_names: bool,
+}
+
+/// Why an evaluation stops.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The library's PathNotFoundException.
+    Missing(Missing),
+    /// Its InvalidPathException, which a filter takes for "no".
+    Invalid(Cow<'static, str>),
+    /// Java's IndexOutOfBoundsException, which the library swallows below an index.
+    OutOfBounds(Cow<'static, str>),
+    /// Any other exception: the whole path fails.
+    Failed(String),
     Exhausted,
 }
 
-impl From<crate::budget::Exhausted> for Stop {
-    fn from(_: crate::budget::Exhausted) -> Self {
+/// What is missing, at which step. The words are put together only where they are wanted.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// A name that others follow.
+    Member {
+        at: usize,
+    },
+    /// A name is asked of what is no object.
+    Object {
+        at: usize,
+    },
+    /// An index is asked of null.
+    Null {
+        at: usize,
+    },
+    /// An index is asked of what is no list and not null.
+    List {
+        at: usize,
+    },
+    Nothing,
+    /// Inside an argument.
+    Elsewhere(String),
+}
+
+impl From<Exhausted> for Stop {
+    fn from(_: Exhausted) -> Self {
         Self::Exhausted
     }
 }
 
+impl Missing {
+    fn reason(&self, steps: &[Step], document: &Value) -> String {
+        match self {
+            Self::Member { at } => format!("Missing property in path {}", step::normalized(&steps[..=*at])),
+            Self::Object { at } => format!(
+                "Expected to find an object with property {} in path {} but found '{}'. This is not a json object according to \
+                 the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'.",
+                steps[*at],
+                step::normalized(&steps[..*at]),
+                reference(&steps[..*at], document).map_or("java.lang.Object", java_class)
+            ),
+            Self::Null { at } => format!("The path {} is null", step::normalized(&steps[..*at])),
+            Self::List { at } => format!(
+                "Filter: {} can only be applied to arrays. Current context is: {}",
+                steps[*at],
+                reference(&steps[..*at], document).unwrap_or(&Value::Null)
+            ),
+            Self::Nothing => no_results(steps),
+            Self::Elsewhere(reason) => reason.clone(),
+        }
+    }
+}
+
+/// Where names and indexes lead.
+fn reference<'x>(steps: &[Step], document: &'x Value) -> Option<&'x Value> {
+    steps.iter().try_fold(document, |node, step| match step {
+        Step::Name(name) => node.as_object()?.get(name),
+        Step::Index(index) => item(node.as_array()?, *index),
+        Step::Names(_)
+        | Step::Indexes(_)
+        | Step::Slice { .. }
+        | Step::Wildcard
+        | Step::Descent
+        | Step::Filter(_)
+        | Step::Function(_) => None,
+    })
+}
+
+/// The value of a path inside another: what a definite one leads to last, or the list of what any other leads to.
+pub(super) fn value_of<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Cow<'x, Value>, Stop> {
+    let mut reached = walk(&path.steps, start, scope, budget)?;
+    if path.is_definite {
+        return reached.pop().ok_or(Stop::Missing(Missing::Nothing));
+    }
+    let mut values = Vec::with_capacity(reached.len());
+    for value in reached {
+        charge_copy(&value, budget)?;
+        values.push(value.into_owned());
+    }
+    Ok(Cow::Owned(Value::Array(values)))
+}
+
+/// Everything that `steps` lead to, in order.
+pub(super) fn walk<'x>(steps: &[Step], start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
+    Walk { steps, index: 0, is_upstream_definite: true, is_below_a_list: false, scope }.run(start, budget)
+}
+
 /// Where in the path the evaluation is.
+#[derive(Clone, Copy)]
 struct Walk<'p> {
     steps: &'p [Step],
     index: usize,
     /// Whether there is one node, whose lack of the next name or index is an error; else such nodes are skipped.
     is_upstream_definite: bool,
+    /// Whether a list has been taken apart on the way.
+    is_below_a_list: bool,
+    scope: &'p Scope<'p>,
 }
 
 impl Walk<'_> {
-    fn advance<'v>(&self, step: &Step, nodes: &[&'v Value], budget: &mut Budget) -> Result<Vec<&'v Value>, Stop> {
-        let mut reached = Vec::new();
+    fn run<'x>(mut self, start: &'x Value, budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
+        let mut nodes = vec![start];
+        while let Some(step) = self.steps.get(self.index) {
+            match step {
+                Step::Function(function) => return self.call(function, &nodes, budget),
+                Step::Names(names) if self.is_last() => return self.merge(names, &nodes, budget),
+                Step::Descent => {
+                    let (reached, steps_taken) = self.descend(&nodes, budget)?;
+                    nodes = reached;
+                    self.index += steps_taken;
+                }
+                Step::Name(_)
+                | Step::Names(_)
+                | Step::Index(_)
+                | Step::Indexes(_)
+                | Step::Slice { .. }
+                | Step::Wildcard
+                | Step::Filter(_) => {
+                    self.is_below_a_list |= match step {
+                        Step::Name(_) | Step::Names(_) | Step::Descent | Step::Function(_) => false,
+                        Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } => true,
+                        Step::Wildcard | Step::Filter(_) => nodes.iter().any(|node| node.is_array()),
+                    };
+                    nodes = self.advance(&nodes, budget)?;
+                    self.index += 1;
+                }
+            }
+            self.is_upstream_definite &= step.is_definite();
+        }
+        Ok(nodes.into_iter().map(Cow::Borrowed).collect())
+    }
+
+    fn is_last(&self) -> bool {
+        self.index + 1 == self.steps.len()
+    }
+
+    fn advance<'x>(&self, nodes: &[&'x Value], budget: &mut Budget) -> Result<Vec<&'x Value>, Stop> {
+        let mut reached = Vec::with_capacity(nodes.len());
         for node in nodes {
             let reached_before = reached.len();
-            match step {
-                Step::Name(name) => reached.extend(self.member(node, name)?),
-                Step::Names(names) => {
-                    if let Some(object) = self.object(node)? {
-                        reached.extend(names.iter().filter_map(|name| object.get(name)));
-                    }
-                }
-                Step::Index(index) => {
-                    if let Some(items) = self.list(node)? {
-                        reached.extend(item(items, *index));
-                    }
-                }
-                Step::Indexes(indexes) => {
-                    if let Some(items) = self.list(node)? {
-                        reached.extend(indexes.iter().filter_map(|index| item(items, *index)));
-                    }
-                }
-                Step::Slice { from, to } => {
-                    if let Some(items) = self.list(node)? {
-                        reached.extend(slice(items, *from, *to));
-                    }
-                }
-                Step::Wildcard => match node {
-                    Value::Array(items) => reached.extend(items),
-                    Value::Object(members) => reached.extend(members.values()),
-                    Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-                },
-                Step::Descent => self.descend(node, &mut reached, budget)?,
-            }
+            self.select(node, &mut reached, budget)?;
             // What one node fans out into is paid for before the next is visited.
             budget.spend(1 + (reached.len() - reached_before) as u64)?;
         }
         Ok(reached)
     }
 
-    /// The node and everything below it that the next step can be applied to, parents first.
-    fn descend<'v>(&self, node: &'v Value, reached: &mut Vec<&'v Value>, budget: &mut Budget) -> Result<(), Stop> {
-        let next = self.steps.get(self.index + 1);
-        let mut pending = vec![node];
-        while let Some(node) = pending.pop() {
-            budget.spend(1)?;
-            let is_wanted = match (next, node) {
-                // SOURCE: Jayway gives only the objects that have all the names.
-                (Some(Step::Names(names)), Value::Object(members)) if self.index + 2 == self.steps.len() => {
-                    names.iter().all(|name| members.contains_key(name))
+    /// One step from one node. Descents, functions and names that are merged are not taken here.
+    fn select<'x>(&self, node: &'x Value, reached: &mut Vec<&'x Value>, budget: &mut Budget) -> Result<(), Stop> {
+        match &self.steps[self.index] {
+            Step::Name(name) => reached.extend(self.member(node, name)?),
+            Step::Names(names) => {
+                if let Some(members) = self.object(node)? {
+                    for name in names {
+                        match members.get(name) {
+                            Some(value) => reached.push(value),
+                            None if self.scope.requires_names => return Err(Stop::Missing(Missing::Member { at: self.index })),
+                            None => {}
+                        }
+                    }
                 }
-                (_, Value::Object(_) | Value::Array(_)) => true,
-                (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => false,
-            };
-            if is_wanted {
-                reached.push(node);
             }
-            match node {
-                Value::Object(members) => pending.extend(members.values().rev()),
-                Value::Array(items) => pending.extend(items.iter().rev()),
+            Step::Index(index) => {
+                if let Some(items) = self.list(node)? {
+                    reached.extend(item(items, *index));
+                }
+            }
+            Step::Indexes(indexes) => {
+                if let Some(items) = self.list(node)? {
+                    reached.extend(indexes.iter().filter_map(|index| item(items, *index)));
+                }
+            }
+            Step::Slice { from, to } => {
+                if let Some(items) = self.list(node)? {
+                    reached.extend(slice(items, *from, *to));
+                }
+            }
+            Step::Wildcard => match node {
+                Value::Array(items) => reached.extend(items),
+                Value::Object(members) => reached.extend(members.values()),
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            },
+            Step::Filter(filter) => self.filter(filter, node, reached, budget)?,
+            Step::Descent | Step::Function(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Each item of a list is tested, and an object itself.
+    fn filter<'x>(&self, filter: &Filter, node: &'x Value, reached: &mut Vec<&'x Value>, budget: &mut Budget) -> Result<(), Stop> {
+        match node {
+            Value::Array(items) => {
+                for item in items {
+                    if filter.accepts(item, self.scope, budget)? {
+                        reached.push(item);
+                    }
+                }
+            }
+            Value::Object(_) => {
+                if filter.accepts(node, self.scope, budget)? {
+                    reached.push(node);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) if self.is_upstream_definite => {
+                return Err(Stop::Invalid("Filter: [?] can not be applied to primitives.".into()));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        Ok(())
+    }
+
+    /// `..` and the step behind it: that step from every object and list it fits, parents first. Also how many steps that
+    /// makes.
+    ///
+    /// SOURCE: Jayway goes from a list that fits straight on to all its items, whatever the step asks of it: `$..[0].a.b` is
+    /// every item's. Only where a name or `*` ends the path, `$..[0].a`, it drops the items that the index does not mean,
+    /// and every object behind such a list with them.
+    fn descend<'x>(&self, nodes: &[&'x Value], budget: &mut Budget) -> Result<(Vec<&'x Value>, usize), Stop> {
+        let Some(next) = self.steps.get(self.index + 1) else {
+            // `$..length()`, pulled apart.
+            return if nodes.is_empty() { Ok((Vec::new(), 1)) } else { Err(Stop::Failed("Current path token is a leaf".to_owned())) };
+        };
+        let below = Self { index: self.index + 1, is_upstream_definite: false, ..*self };
+        let behind = Self { index: self.index + 2, ..below };
+        let is_merged = below.is_last() && matches!(next, Step::Names(_));
+        let is_narrowed = behind.is_last() && matches!(self.steps[behind.index], Step::Name(_) | Step::Wildcard);
+        let mut reached = Vec::new();
+        let mut found = Vec::new();
+        let mut pending = Vec::new();
+        let mut last_item = None;
+        for start in nodes {
+            pending.push(*start);
+            while let Some(node) = pending.pop() {
+                budget.spend(1)?;
+                match node {
+                    Value::Object(members) => {
+                        if below.fits_object(next, node, budget)? {
+                            match next {
+                                Step::Filter(_) => found.push(node),
+                                Step::Names(_) if is_merged => found.push(node),
+                                _ => below.select(node, &mut found, budget)?,
+                            }
+                            behind.emit(&mut found, last_item.filter(|_| is_narrowed), is_narrowed, &mut reached, budget)?;
+                        }
+                        pending.extend(members.values().rev());
+                    }
+                    Value::Array(items) => {
+                        if below.fits_list(next, node, budget)? {
+                            if below.is_last() {
+                                below.select(node, &mut reached, budget)?;
+                            } else {
+                                for (index, item) in items.iter().enumerate() {
+                                    last_item = Some(index);
+                                    found.push(item);
+                                    behind.emit(&mut found, last_item, is_narrowed, &mut reached, budget)?;
+                                }
+                            }
+                        }
+                        pending.extend(items.iter().rev());
+                    }
+                    Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+                }
+            }
+        }
+        Ok((reached, if is_merged { 1 } else if is_narrowed { 3 } else { 2 }))
+    }
+
+    /// Takes `found` on: one step, where that ends a narrowed path, or as it is. `self` is two steps behind the `..`.
+    fn emit<'x>(
+        &self,
+        found: &mut Vec<&'x Value>,
+        last_item: Option<usize>,
+        is_narrowed: bool,
+        reached: &mut Vec<&'x Value>,
+        budget: &mut Budget,
+    ) -> Result<(), Stop> {
+        budget.spend(found.len() as u64)?;
+        if !is_narrowed {
+            reached.append(found);
+            return Ok(());
+        }
+        let is_meant = match (last_item, &self.steps[self.index - 1]) {
+            (None, _) => true,
+            (Some(item), Step::Index(index)) => i64::try_from(item) == Ok(*index),
+            (Some(_), _) => false,
+        };
+        for node in found.drain(..) {
+            let reached_before = reached.len();
+            self.select(node, reached, budget)?;
+            budget.spend((reached.len() - reached_before) as u64)?;
+            if !is_meant && node.is_object() {
+                reached.truncate(reached_before);
             }
         }
         Ok(())
     }
 
-    fn member<'v>(&self, node: &'v Value, name: &str) -> Result<Option<&'v Value>, Stop> {
+    fn fits_object(&self, next: &Step, node: &Value, budget: &mut Budget) -> Result<bool, Stop> {
+        let has = |name: &String| node.as_object().is_some_and(|members| members.contains_key(name));
+        match next {
+            Step::Name(name) => Ok(has(name)),
+            Step::Names(names) => Ok(!self.is_last() || names.iter().all(has)),
+            Step::Wildcard => Ok(true),
+            Step::Filter(filter) => filter.accepts(node, self.scope, budget),
+            Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } | Step::Descent | Step::Function(_) => Ok(false),
+        }
+    }
+
+    fn fits_list(&self, next: &Step, node: &Value, budget: &mut Budget) -> Result<bool, Stop> {
+        match next {
+            Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } | Step::Wildcard => Ok(true),
+            Step::Filter(filter) => filter.accepts(node, self.scope, budget),
+            Step::Name(_) | Step::Names(_) | Step::Descent | Step::Function(_) => Ok(false),
+        }
+    }
+
+    /// The last step of several names: one object of those that are there for each node.
+    fn merge<'x>(&self, names: &[String], nodes: &[&Value], budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
+        let mut merged = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let Some(members) = self.object(node)? else { continue };
+            let mut object = Map::new();
+            for name in names {
+                budget.spend(1)?;
+                match members.get(name) {
+                    Some(value) => {
+                        charge_copy(value, budget)?;
+                        object.insert(name.clone(), value.clone());
+                    }
+                    None if self.scope.requires_names => return Err(Stop::Missing(Missing::Member { at: self.index })),
+                    None => {}
+                }
+            }
+            merged.push(Cow::Owned(Value::Object(object)));
+        }
+        Ok(merged)
+    }
+
+    /// A function of each node. What it gives is a result even where steps follow; so is what those lead to.
+    fn call<'x>(&self, function: &Function, nodes: &[&'x Value], budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
+        let mut results = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            budget.spend(1)?;
+            let result = match function.call(node, self.scope, budget) {
+                Err(Stop::OutOfBounds(_)) if self.is_below_a_list => continue,
+                result => result?,
+            };
+            if !self.is_last() {
+                let is_upstream_definite = self.is_upstream_definite && !function.is_pulled_out();
+                let behind = Self { index: self.index + 1, is_upstream_definite, ..*self };
+                charge_copy(&result, budget)?;
+                results.push(result.clone());
+                // SOURCE: the library's set of keys is no list, so that no step leads into it.
+                let result = if function.gives_keys() { Cow::Owned(Value::Bool(false)) } else { result };
+                for further in behind.run(&result, budget)? {
+                    charge_copy(&further, budget)?;
+                    results.push(Cow::Owned(further.into_owned()));
+                }
+            } else {
+                results.push(result);
+            }
+        }
+        Ok(results)
+    }
+
+    fn member<'x>(&self, node: &'x Value, name: &str) -> Result<Option<&'x Value>, Stop> {
         let Some(members) = self.object(node)? else { return Ok(None) };
         match members.get(name) {
             Some(value) => Ok(Some(value)),
-            None if !self.is_upstream_definite => Ok(None),
-            None if self.index + 1 == self.steps.len() => Err(Stop::Missing(no_results(self.steps))),
-            None => Err(Stop::Missing(format!("Missing property in path {}", step::normalized(&self.steps[..=self.index])))),
+            None if self.is_last() && self.scope.requires_names => Err(Stop::Missing(Missing::Nothing)),
+            None if self.is_last() => Ok(None),
+            None if self.is_upstream_definite || self.scope.requires_names => Err(Stop::Missing(Missing::Member { at: self.index })),
+            None => Ok(None),
         }
     }
 
-    fn object<'v>(&self, node: &'v Value) -> Result<Option<&'v Map<String, Value>>, Stop> {
+    fn object<'x>(&self, node: &'x Value) -> Result<Option<&'x Map<String, Value>>, Stop> {
         match node {
             Value::Object(members) => Ok(Some(members)),
             _ if !self.is_upstream_definite => Ok(None),
-            _ => Err(Stop::Missing(format!(
-                "Expected to find an object with property {} in path {} but found '{}'. This is not a json object according to \
-                 the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'.",
-                self.steps[self.index],
-                self.parent(),
-                java_class(node)
-            ))),
+            _ => Err(Stop::Missing(Missing::Object { at: self.index })),
         }
     }
 
-    fn list<'v>(&self, node: &'v Value) -> Result<Option<&'v [Value]>, Stop> {
+    fn list<'x>(&self, node: &'x Value) -> Result<Option<&'x [Value]>, Stop> {
         match node {
             Value::Array(items) => Ok(Some(items)),
             _ if !self.is_upstream_definite => Ok(None),
-            Value::Null => Err(Stop::Missing(format!("The path {} is null", self.parent()))),
-            _ => {
-                Err(Stop::NotAList(format!("Filter: {} can only be applied to arrays. Current context is: {node}", self.steps[self.index])))
-            }
+            Value::Null => Err(Stop::Missing(Missing::Null { at: self.index })),
+            _ => Err(Stop::Missing(Missing::List { at: self.index })),
         }
     }
-
-    fn parent(&self) -> String {
-        step::normalized(&self.steps[..self.index])
-    }
-}
-
-/// The last step of several names: one object of those that are there for each node.
-fn merge<'v>(walk: &Walk<'_>, names: &[String], nodes: &[&Value], definite: bool, budget: &mut Budget) -> Result<Found<'v>, EvalError> {
-    let mut merged = Vec::new();
-    for node in nodes {
-        budget.spend(names.len() as u64)?;
-        match walk.object(node) {
-            Ok(Some(members)) => {
-                let found = names.iter().filter_map(|name| members.get(name).map(|value| (name.clone(), value.clone())));
-                merged.push(Value::Object(found.collect()));
-            }
-            Ok(None) => {}
-            Err(Stop::Missing(reason) | Stop::NotAList(reason)) => return Err(EvalError::NotFound { reason }),
-            Err(Stop::Exhausted) => return Err(EvalError::Exhausted),
-        }
-    }
-    if definite { Ok(Found::Merged(merged.pop().unwrap_or_default())) } else { Ok(Found::ManyMerged(merged)) }
 }
 
 /// The item at `index`; a negative one counts from the end.
@@ -205,7 +475,27 @@ fn slice(items: &[Value], from: Option<i64>, to: Option<i64>) -> impl Iterator<I
     range.filter_map(|index| item(items, index))
 }
 
-fn no_results(steps: &[Step]) -> String {
+/// Pays for a copy of `value`: a step for each node, and for each 64 bytes of text.
+pub(super) fn charge_copy(value: &Value, budget: &mut Budget) -> Result<(), Exhausted> {
+    let mut pending = vec![value];
+    while let Some(node) = pending.pop() {
+        match node {
+            Value::Null | Value::Bool(_) | Value::Number(_) => budget.spend(1)?,
+            Value::String(text) => budget.spend(1 + text.len() as u64 / 64)?,
+            Value::Array(items) => {
+                budget.spend(1)?;
+                pending.extend(items);
+            }
+            Value::Object(members) => {
+                budget.spend(1)?;
+                pending.extend(members.values());
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn no_results(steps: &[Step]) -> String {
     format!("No results for path: {}", step::normalized(steps))
 }
 

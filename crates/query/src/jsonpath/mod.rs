@@ -1,16 +1,21 @@
 //! JSONPath as Step Functions speaks it: the Jayway dialect, compiled once, evaluated often.
 //!
-//! [`Path::parse`] reads `$…` (over the input) and `$$…` (over the context object); [`Path::find`] evaluates. A definite
-//! path names one node and yields it; any other yields a list, also for one match or none.
-//! [`ReferencePath`] is the narrow form of `ResultPath`: names and indexes, which can also be written to.
+//! [`Path::parse`] reads `$…` (over the input), `$$…` (over the context object) and `$name…` (over a variable);
+//! [`Path::find`] evaluates. A definite path names one node and yields it; any other yields a list, also for one match or
+//! none. [`ReferencePath`] is the narrow form of `ResultPath`: names and indexes, which can also be written to.
 //!
-//! Not built yet, and refused by name: filters, functions at the end of a path, `$name` variables, intrinsic functions.
+//! Not here, on purpose: intrinsic functions (`States.Format(…)`), which are no paths; and the library's function that
+//! changes the document it reads (`append()` gives a longer copy).
 
 mod step;
+mod cursor;
 mod parse;
 mod evaluate;
+mod filter;
+mod function;
 mod reference;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -35,31 +40,24 @@ pub enum Root {
     Input,
     /// `$$…`: the context object.
     Context,
-    /// `$name…`: a variable.
+    /// `$name…`: the value of a variable.
     Variable(Box<str>),
 }
 
 /// What a path led to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found<'v> {
-    /// A definite path: the node.
-    One(&'v Value),
+    /// A definite path: the node, or what a function or several names (`$.o['x','y']`) made of it.
+    One(Cow<'v, Value>),
     /// An indefinite path: every match, in document order.
-    Many(Vec<&'v Value>),
-    /// A definite path that ends in several names (`$.o['x','y']`): an object of those that are there.
-    Merged(Value),
-    /// The same behind an indefinite part: one object for each node.
-    ManyMerged(Vec<Value>),
+    Many(Vec<Cow<'v, Value>>),
 }
 
-/// Why a text is no path that can be evaluated here.
+/// Why a text is no path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    #[error("{reason}")]
-    Invalid { reason: String },
-    /// Valid on AWS, not built yet.
-    #[error("{feature} are not supported yet")]
-    Unsupported { feature: String },
+#[error("{reason}")]
+pub struct ParseError {
+    pub reason: String,
 }
 
 /// Why a path led to nothing.
@@ -68,6 +66,9 @@ pub enum EvalError {
     /// In Jayway's words: `No results for path: $['a']`.
     #[error("{reason}")]
     NotFound { reason: String },
+    /// The path is there, and cannot be evaluated: a filter on a number, the sum of nothing.
+    #[error("{reason}")]
+    Failed { reason: String },
     #[error("{Exhausted}")]
     Exhausted,
 }
@@ -78,11 +79,18 @@ impl From<Exhausted> for EvalError {
     }
 }
 
+impl ParseError {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
 impl Path {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// [`ParseError::Invalid`] for what AWS refuses, [`ParseError::Unsupported`] for what is not built here yet.
+    /// [`ParseError`] for what the library does not compile, for patterns that cannot be matched in linear time, and for
+    /// texts of more than 16 KiB.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         parse::parse(text)
     }
@@ -111,11 +119,12 @@ impl Path {
         self.steps.iter().all(Step::is_reference)
     }
 
-    /// Looks into `document`, which is the input or the context object as [`Path::root`] says. Takes one step of
-    /// `budget` for each node it visits.
+    /// Looks into `document`, which is the input, the context object or the value of the variable, as [`Path::root`] says.
+    /// Takes one step of `budget` for each node it visits, and for each it copies.
     ///
     /// # Errors
-    /// [`EvalError::NotFound`] when a definite path leads nowhere, or a slice is asked of what is no list.
+    /// [`EvalError::NotFound`] when a definite path leads nowhere, or a slice is asked of what is no list;
+    /// [`EvalError::Failed`] where the library throws anything else.
     pub fn find<'v>(&self, document: &'v Value, budget: &mut Budget) -> Result<Found<'v>, EvalError> {
         evaluate::find(&self.steps, document, budget)
     }
@@ -138,10 +147,8 @@ impl Found<'_> {
     /// The value a state gets: the node, or the list.
     pub fn into_value(self) -> Value {
         match self {
-            Self::One(value) => value.clone(),
-            Self::Many(values) => Value::Array(values.into_iter().cloned().collect()),
-            Self::Merged(value) => value,
-            Self::ManyMerged(values) => Value::Array(values),
+            Self::One(value) => value.into_owned(),
+            Self::Many(values) => Value::Array(values.into_iter().map(Cow::into_owned).collect()),
         }
     }
 
@@ -149,8 +156,7 @@ impl Found<'_> {
     pub fn one(&self) -> Option<&Value> {
         match self {
             Self::One(value) => Some(value),
-            Self::Merged(value) => Some(value),
-            Self::Many(_) | Self::ManyMerged(_) => None,
+            Self::Many(_) => None,
         }
     }
 }

@@ -1,181 +1,263 @@
 //! Text to steps. Takes what Jayway takes, except that a path starts with `$`.
 
-use super::step::Step;
+use super::cursor::Cursor;
+use super::filter::Filter;
+use super::function::{self, Function};
+use super::step::{Origin, Step, SubPath};
 use super::{ParseError, Path, Root};
 
 /// More steps than any document may nest lead nowhere, and are refused before they cost anything.
 const STEPS_MAX: usize = crate::payload::PAYLOAD_DEPTH_MAX;
+/// No path is longer, so that none takes long to read.
+const TEXT_BYTES_MAX: usize = 16_384;
+/// How deep parentheses, filters and arguments may nest, and how many functions a path may have.
+pub(super) const NESTING_MAX: usize = 100;
 
 pub(super) fn parse(text: &str) -> Result<Path, ParseError> {
-    let trimmed = text.trim_end();
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(ParseError::new(format!("a path has at most {TEXT_BYTES_MAX} bytes")));
+    }
+    let trimmed = text.trim_end_matches(' ');
     let (root, rest) = split_root(trimmed)?;
-    let steps = Parser { rest }.steps()?;
+    if rest.ends_with('.') {
+        return Err(ParseError::new("Path must not end with a '.' or '..'"));
+    }
+    let steps = steps(rest, 0)?;
     Ok(Path { text: text.into(), root, steps: steps.into_boxed_slice() })
 }
 
 fn split_root(text: &str) -> Result<(Root, &str), ParseError> {
-    if let Some(name) = intrinsic_name(text) {
-        return Err(unsupported(format!("intrinsic functions ({name})")));
-    }
     let Some(rest) = text.strip_prefix('$') else {
-        return Err(invalid("a path starts with '$'"));
+        return Err(ParseError::new("a path starts with '$'"));
     };
-    match rest.chars().next() {
-        Some('$') => Ok((Root::Context, &rest[1..])),
-        None | Some('.' | '[') => Ok((Root::Input, rest)),
-        Some(first) if first.is_alphabetic() || first == '_' => {
-            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let rest = &rest[name.len()..];
-            Ok((Root::Variable(name.into()), rest))
-        }
-        Some(first) => Err(invalid(format!("Illegal character at position 1 expected '.' or '[': {first}"))),
+    if let Some(rest) = rest.strip_prefix('$') {
+        return Ok((Root::Context, rest));
     }
+    let is_start = |first: char| first == '_' || unicode_ident::is_xid_start(first);
+    if rest.starts_with(is_start) {
+        let end = rest.find(|next| !unicode_ident::is_xid_continue(next)).unwrap_or(rest.len());
+        let (name, rest) = rest.split_at(end);
+        return Ok((Root::Variable(name.into()), rest));
+    }
+    Ok((Root::Input, rest))
 }
 
-/// `States.Format` of `States.Format('…')`.
-fn intrinsic_name(text: &str) -> Option<&str> {
-    let (name, _) = text.strip_prefix("States.")?.split_once('(')?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_name.then(|| &text[.."States.".len() + name.len()])
+/// A path inside another, `@…` or `$…`.
+pub(super) fn sub_path(text: &str, depth: usize) -> Result<SubPath, ParseError> {
+    let trimmed = text.trim_matches(' ');
+    if trimmed.ends_with('.') {
+        return Err(ParseError::new("Path must not end with a '.' or '..'"));
+    }
+    untrimmed_sub_path(trimmed, depth)
+}
+
+pub(super) fn untrimmed_sub_path(text: &str, depth: usize) -> Result<SubPath, ParseError> {
+    let (origin, rest) = match text.as_bytes().first() {
+        Some(b'$') => (Origin::Document, &text[1..]),
+        Some(b'@') => (Origin::Item, &text[1..]),
+        Some(_) | None => return Err(ParseError::new("Path must start with '$' or '@'")),
+    };
+    Ok(SubPath::new(origin, steps(rest, depth + 1)?))
+}
+
+/// The steps of what follows the root.
+fn steps(text: &str, depth: usize) -> Result<Vec<Step>, ParseError> {
+    if depth > NESTING_MAX {
+        return Err(nested_too_deep());
+    }
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !text.starts_with(['.', '[']) {
+        return Err(ParseError::new(format!("Illegal character at position 1 expected '.' or '[': {text}")));
+    }
+    let mut parser = Parser { cursor: Cursor::new(text), depth, steps: Vec::new(), functions: 0 };
+    parser.read()?;
+    Ok(function::pulled_out_of_descent(parser.steps))
 }
 
 struct Parser<'t> {
-    rest: &'t str,
+    cursor: Cursor<'t>,
+    depth: usize,
+    steps: Vec<Step>,
+    functions: usize,
 }
 
-impl<'t> Parser<'t> {
-    fn steps(mut self) -> Result<Vec<Step>, ParseError> {
-        let mut steps = Vec::new();
-        while !self.rest.is_empty() {
-            if steps.len() >= STEPS_MAX {
-                return Err(invalid(format!("a path has at most {STEPS_MAX} steps")));
+impl Parser<'_> {
+    fn read(&mut self) -> Result<(), ParseError> {
+        loop {
+            if self.steps.len() >= STEPS_MAX {
+                return Err(ParseError::new(format!("a path has at most {STEPS_MAX} steps")));
             }
-            if self.take("..") {
-                steps.push(Step::Descent);
-                steps.push(self.after_dot()?);
-            } else if self.take(".") {
-                steps.push(self.after_dot()?);
-            } else if self.rest.starts_with('[') {
-                steps.push(self.bracket()?);
-                // SOURCE: Jayway needs no dot after a bracket: `$.a[0]b`. Published definitions have it.
-                if self.rest.starts_with(|next| !matches!(next, '.' | '[' | ' ' | '*')) {
-                    steps.push(self.after_dot()?);
+            if self.cursor.is_at(b'.') {
+                self.dot()?;
+            }
+            let step = match self.cursor.current()? {
+                b'[' => self.bracket()?,
+                b'*' => {
+                    self.cursor.position += 1;
+                    Step::Wildcard
                 }
-            } else {
-                return Err(invalid(format!("expected '.' or '[' before '{}'", self.rest)));
+                _ => self.name()?,
+            };
+            self.steps.push(step);
+            // SOURCE: Jayway drops a single character behind a finished step: `$.a[`, `$['a']x`.
+            if self.cursor.is_tail() {
+                return Ok(());
             }
         }
-        Ok(steps)
     }
 
-    fn after_dot(&mut self) -> Result<Step, ParseError> {
-        if self.rest.starts_with('[') {
-            return self.bracket();
+    fn dot(&mut self) -> Result<(), ParseError> {
+        if self.cursor.take("..") {
+            self.steps.push(Step::Descent);
+        } else {
+            self.cursor.position += 1;
         }
-        if self.take("*") {
-            return Ok(Step::Wildcard);
+        match self.cursor.current()? {
+            b'.' => Err(ParseError::new(format!("Character '.' on position {} is not valid", self.cursor.position + 1))),
+            _ => Ok(()),
         }
-        let end = self.rest.find(['.', '[', '(', ' ']).unwrap_or(self.rest.len());
-        let (name, rest) = self.rest.split_at(end);
-        if rest.starts_with('(') && !name.is_empty() {
-            return Err(unsupported(format!("JSONPath functions ({name}())")));
+    }
+
+    /// A name, or a function with its arguments.
+    fn name(&mut self) -> Result<Step, ParseError> {
+        let rest = self.cursor.rest();
+        let end = rest.find(['.', '[', '(', ' ']).unwrap_or(rest.len());
+        let name = &rest[..end];
+        match rest.as_bytes().get(end) {
+            Some(b' ') => Err(ParseError::new("a name with blanks needs brackets: ['my name']")),
+            Some(b'(') => {
+                let open = self.cursor.position + end;
+                self.cursor.position = open;
+                self.function(name, open)
+            }
+            Some(_) | None => {
+                self.cursor.position += end;
+                Ok(Step::Name(name.to_owned()))
+            }
         }
-        if rest.starts_with(' ') {
-            return Err(invalid("a name with blanks needs brackets: ['my name']"));
+    }
+
+    fn function(&mut self, name: &str, open: usize) -> Result<Step, ParseError> {
+        self.functions += 1;
+        if self.functions > NESTING_MAX {
+            return Err(ParseError::new(format!("a path has at most {NESTING_MAX} functions")));
         }
-        if name.is_empty() {
-            return Err(invalid("Path must not end with a '.' or '..'"));
+        let mut depth = 0_usize;
+        let is_closed = self.cursor.rest().bytes().any(|byte| {
+            match byte {
+                b'(' => depth += 1,
+                b')' => depth -= 1,
+                _ => {}
+            }
+            depth == 0
+        });
+        if !is_closed {
+            return Err(ParseError::new(format!("Arguments to function: '{name}' are not closed properly.")));
         }
-        // SOURCE: Jayway reads past a single bracket that ends the path after a name: `$.a[` is `$.a`.
-        self.rest = if rest == "[" { "" } else { rest };
-        Ok(Step::Name(name.to_owned()))
+        self.cursor.position = open + 1;
+        // SOURCE: Jayway goes on reading at the ')' of an empty pair: `.length().x` reads a name `)`.
+        let arguments =
+            if self.cursor.is_at(b')') { Vec::new() } else { function::read_arguments(&mut self.cursor, name, self.depth)? };
+        Ok(Step::Function(Box::new(Function::new(name, arguments))))
     }
 
     /// What stands in brackets; the opening one comes next.
     fn bracket(&mut self) -> Result<Step, ParseError> {
-        self.rest = self.rest[1..].trim_start();
-        match self.rest.chars().next() {
-            Some(quote @ ('\'' | '"')) => self.quoted_names(quote),
-            Some('*') => {
-                self.rest = &self.rest[1..];
-                self.close()?;
+        let open = self.cursor.position;
+        let first = self.cursor.significant_after(open);
+        match first.and_then(|first| Some((first, self.cursor.at(first)?))) {
+            Some((_, quote @ (b'\'' | b'"'))) => self.quoted_names(quote),
+            Some((_, b'0'..=b'9' | b'-' | b':')) => self.indexes(),
+            Some((star, b'*')) => {
+                let close = self.cursor.significant_byte_after(star, b']');
+                self.cursor.position = 1 + close.ok_or_else(|| ParseError::new("expected ']' behind '[*'"))?;
                 Ok(Step::Wildcard)
             }
-            Some('?') => Err(unsupported("JSONPath filters ([?(…)])")),
-            Some(first) if first.is_ascii_digit() || first == '-' || first == ':' => {
-                let end = self.rest.find(']').ok_or_else(|| invalid("a '[' is not closed"))?;
-                let inner = self.rest[..end].trim_end();
-                self.rest = &self.rest[end + 1..];
-                if inner.contains(':') { slice(inner) } else { indexes(inner) }
-            }
-            Some(_) | None => Err(invalid(format!("Could not parse token starting at '[{}'", self.rest))),
+            Some((question, b'?')) => self.filter(question),
+            Some(_) | None => Err(self.no_token()),
         }
     }
 
-    fn quoted_names(&mut self, quote: char) -> Result<Step, ParseError> {
+    fn no_token(&self) -> ParseError {
+        ParseError::new(format!("Could not parse token starting at '{}'. Expected ?, ', 0-9, *", self.cursor.rest()))
+    }
+
+    fn quoted_names(&mut self, quote: u8) -> Result<Step, ParseError> {
         let mut names = Vec::new();
-        loop {
-            names.push(self.quoted_name(quote)?);
-            self.rest = self.rest.trim_start();
-            if !self.take(",") {
-                break;
+        let mut opened = None;
+        let mut is_after_comma = false;
+        let mut closed = self.cursor.position;
+        let mut place = self.cursor.position + 1;
+        while place < self.cursor.end() {
+            match (self.cursor.at(place), opened) {
+                (Some(b'\\'), _) => place += 1,
+                (Some(b']'), None) if is_after_comma => return Err(ParseError::new("a comma in brackets is followed by another name")),
+                (Some(b']'), None) => break,
+                (Some(byte), Some(from)) if byte == quote => {
+                    let next = self.cursor.significant_after(place).and_then(|next| self.cursor.at(next));
+                    if !matches!(next, Some(b']' | b',')) {
+                        return Err(ParseError::new("a name in brackets is followed by a comma or a closing bracket"));
+                    }
+                    names.push(unescaped_name(self.cursor.slice(from, place), quote)?);
+                    opened = None;
+                    closed = place;
+                }
+                (Some(byte), None) if byte == quote => {
+                    opened = Some(place + 1);
+                    is_after_comma = false;
+                }
+                (Some(b','), None) if is_after_comma => return Err(ParseError::new("an empty name stands between two commas")),
+                (Some(b','), None) => is_after_comma = true,
+                (_, Some(_) | None) => {}
             }
-            self.rest = self.rest.trim_start();
-            if !self.rest.starts_with(quote) {
-                return Err(invalid("a comma in brackets is followed by another name in the same quotes"));
-            }
+            place += 1;
         }
-        self.close()?;
+        if opened.is_some() {
+            return Err(ParseError::new(format!("Property has not been closed - missing closing {}", char::from(quote))));
+        }
+        let close = self.cursor.significant_byte_after(closed, b']');
+        self.cursor.position = 1 + close.ok_or_else(|| ParseError::new("Property has not been closed - missing closing ]"))?;
         match names.len() {
+            0 => Err(ParseError::new("Empty properties")),
             1 => Ok(Step::Name(names.swap_remove(0))),
             _ => Ok(Step::Names(names)),
         }
     }
 
-    fn quoted_name(&mut self, quote: char) -> Result<String, ParseError> {
-        let mut name = String::new();
-        let mut characters = self.rest[1..].char_indices();
-        while let Some((index, character)) = characters.next() {
-            match character {
-                '\\' => match characters.next() {
-                    Some((_, escaped)) => name.push(escaped),
-                    None => break,
-                },
-                _ if character == quote => {
-                    self.rest = &self.rest[1 + index + 1..];
-                    return Ok(name);
-                }
-                _ => name.push(character),
-            }
+    fn indexes(&mut self) -> Result<Step, ParseError> {
+        let rest = self.cursor.rest();
+        let end = rest.find(']').ok_or_else(|| ParseError::new("a '[' is not closed"))?;
+        let inner = rest[1..end].trim_matches(|character| character <= ' ');
+        if !inner.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b',' | b'-' | b':' | b' ')) {
+            return Err(self.no_token());
         }
-        Err(invalid("Property has not been closed - missing closing quote"))
+        self.cursor.position += end + 1;
+        if inner.contains(':') { slice(inner) } else { indexes(inner) }
     }
 
-    fn close(&mut self) -> Result<(), ParseError> {
-        self.rest = self.rest.trim_start();
-        if self.take("]") { Ok(()) } else { Err(invalid(format!("expected ']' before '{}'", self.rest))) }
-    }
-
-    fn take(&mut self, prefix: &str) -> bool {
-        match self.rest.strip_prefix(prefix) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
-        }
+    /// `[?(…)]`; the question mark stands at `question`.
+    fn filter(&mut self, question: usize) -> Result<Step, ParseError> {
+        let open = self.cursor.significant_byte_after(question, b'(').ok_or_else(|| ParseError::new("a filter is written [?( … )]"))?;
+        let unclosed = || ParseError::new("a filter ends with ')]'");
+        let close = self.cursor.closing(open, [b'(', b')'], true)?.ok_or_else(unclosed)?;
+        let end = self.cursor.significant_byte_after(close, b']').ok_or_else(unclosed)?;
+        let filter = Filter::parse(self.cursor.slice(open, close + 1), self.depth)?;
+        self.cursor.position = end + 1;
+        Ok(Step::Filter(Box::new(filter)))
     }
 }
 
 fn indexes(text: &str) -> Result<Step, ParseError> {
-    let indexes = text.split(',').map(|part| index(part.trim())).collect::<Result<Vec<_>, _>>()?;
+    let indexes = text.split(',').map(|part| index(part.trim_matches(' '))).collect::<Result<Vec<_>, _>>()?;
     match indexes.as_slice() {
         [single] => Ok(Step::Index(*single)),
         _ => Ok(Step::Indexes(indexes)),
     }
 }
 
-/// `a:b`, `a:`, `:b`. A step (`a:b:s`) is read and ignored, as Jayway does.
+/// `a:b`, `a:`, `:b`. What follows a second colon is not looked at, as Jayway does not.
 fn slice(text: &str) -> Result<Step, ParseError> {
     let mut parts = text.split(':');
     let mut end = || match parts.next() {
@@ -183,27 +265,61 @@ fn slice(text: &str) -> Result<Step, ParseError> {
         Some(part) => index(part).map(Some),
     };
     let (from, to) = (end()?, end()?);
-    for part in parts.filter(|part| !part.is_empty()) {
-        index(part)?;
-    }
     if from.is_none() && to.is_none() {
-        return Err(invalid(format!("Failed to parse SliceOperation: {text}")));
+        return Err(ParseError::new(format!("Failed to parse SliceOperation: {text}")));
     }
     Ok(Step::Slice { from, to })
 }
 
 /// Jayway's indexes are 32-bit.
 fn index(text: &str) -> Result<i64, ParseError> {
-    match text.parse::<i32>() {
-        Ok(number) if !text.starts_with('+') => Ok(i64::from(number)),
-        Ok(_) | Err(_) => Err(invalid(format!("Failed to parse token in ArrayIndexOperation: {text}"))),
+    text.parse::<i32>().map(i64::from).map_err(|_| ParseError::new(format!("Failed to parse token in ArrayIndexOperation: {text}")))
+}
+
+/// A name between quotes.
+fn unescaped_name(text: &str, quote: u8) -> Result<String, ParseError> {
+    // SOURCE: recorded on AWS, unlike the library: a backslash before the other kind of quote stands for itself.
+    unescaped(text, Some(if quote == b'"' { '\'' } else { '"' }))
+}
+
+/// Jayway's escapes: those of JSON, and any other character for itself. `kept` keeps its backslash.
+pub(super) fn unescaped(text: &str, kept: Option<char>) -> Result<String, ParseError> {
+    if !text.contains('\\') {
+        return Ok(text.to_owned());
     }
+    let mut units: Vec<u16> = Vec::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let unit = match character {
+            '\\' => match characters.next() {
+                None => '\\',
+                Some('r') => '\r',
+                Some('f') => '\u{c}',
+                Some('t') => '\t',
+                Some('n') => '\n',
+                Some('b') => '\u{8}',
+                Some('u') => {
+                    let digits: String = characters.by_ref().take(4).collect();
+                    if digits.chars().count() == 4 {
+                        let unit = u16::from_str_radix(&digits, 16);
+                        units.push(unit.map_err(|_| ParseError::new(format!("Unable to parse unicode value: {digits}")))?);
+                    }
+                    continue;
+                }
+                Some(other) => {
+                    if kept == Some(other) {
+                        units.push(u16::from(b'\\'));
+                    }
+                    other
+                }
+            },
+            other => other,
+        };
+        units.extend(unit.encode_utf16(&mut [0; 2]).iter());
+    }
+    Ok(String::from_utf16_lossy(&units))
 }
 
-fn invalid(reason: impl Into<String>) -> ParseError {
-    ParseError::Invalid { reason: reason.into() }
-}
-
-fn unsupported(feature: impl Into<String>) -> ParseError {
-    ParseError::Unsupported { feature: feature.into() }
+pub(super) fn nested_too_deep() -> ParseError {
+    ParseError::new(format!("parentheses, filters and arguments nest at most {NESTING_MAX} deep"))
 }

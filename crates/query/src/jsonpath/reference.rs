@@ -27,18 +27,14 @@ impl ReferencePath {
     /// [`ParseError`] for what is no path, or names more than one place, or one outside the input.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         if !text.starts_with('$') {
-            return Err(invalid("Reference path didn't start with '$'"));
+            return Err(ParseError::new("Reference path didn't start with '$'"));
         }
-        let path = match Path::parse(text) {
-            // Whatever is not built yet of paths is no part of reference paths.
-            Err(ParseError::Unsupported { feature }) => return Err(invalid(&format!("Reference paths have no {feature}"))),
-            parsed => parsed?,
-        };
+        let path = Path::parse(text)?;
         match path.root {
             Root::Input if path.is_reference() => Ok(Self { path }),
-            Root::Input => Err(invalid("Reference path contains operators that may lead to more than one node")),
-            Root::Context => Err(invalid("Reference path leads into the context object")),
-            Root::Variable(_) => Err(invalid("Reference path leads into a variable")),
+            Root::Input => Err(ParseError::new("Reference path contains operators that may lead to more than one node")),
+            Root::Context => Err(ParseError::new("Reference path leads into the context object")),
+            Root::Variable(_) => Err(ParseError::new("Reference path leads into a variable")),
         }
     }
 
@@ -82,8 +78,4 @@ fn enter<'d>(place: &'d mut Value, step: &Step, next: Option<&Step>) -> Option<&
         }
         _ => None,
     }
-}
-
-fn invalid(reason: &str) -> ParseError {
-    ParseError::Invalid { reason: reason.to_owned() }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::filter::Filter;
+use super::function::Function;
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     Name(String),
@@ -17,26 +20,68 @@ pub(super) enum Step {
         to: Option<i64>,
     },
     Wildcard,
-    /// `..`: the step that follows is applied to the node and to everything below it. Never last.
+    /// `..`: the step that follows is applied to the node and to everything below it.
     Descent,
+    /// `[?(…)]`.
+    Filter(Box<Filter>),
+    /// `.sum()`.
+    Function(Box<Function>),
+}
+
+/// A path inside another: an operand of a filter, an argument of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SubPath {
+    pub(super) origin: Origin,
+    pub(super) steps: Vec<Step>,
+    pub(super) is_definite: bool,
+}
+
+/// Where a path inside another starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// `$`: the document.
+    Document,
+    /// `@`: the item that is tested.
+    Item,
+}
+
+impl SubPath {
+    pub(super) fn new(origin: Origin, steps: Vec<Step>) -> Self {
+        let is_definite = is_definite(&steps);
+        Self { origin, steps, is_definite }
+    }
+
+    pub(super) fn ends_in_a_function(&self) -> bool {
+        matches!(self.steps.last(), Some(Step::Function(_)))
+    }
 }
 
 impl Step {
     pub(super) fn is_reference(&self) -> bool {
         match self {
             Self::Name(_) | Self::Index(_) => true,
-            Self::Names(_) | Self::Indexes(_) | Self::Slice { .. } | Self::Wildcard | Self::Descent => false,
+            Self::Names(_)
+            | Self::Indexes(_)
+            | Self::Slice { .. }
+            | Self::Wildcard
+            | Self::Descent
+            | Self::Filter(_)
+            | Self::Function(_) => false,
         }
+    }
+
+    /// Whether this step leads from one node to at most one, wherever it stands.
+    pub(super) fn is_definite(&self) -> bool {
+        self.is_reference() || matches!(self, Self::Function(_))
     }
 }
 
 /// Whether a path of these steps yields one value. Several names are merged into one object only at the end of a path.
 pub(super) fn is_definite(steps: &[Step]) -> bool {
-    steps.iter().enumerate().all(|(index, step)| match step {
-        Step::Name(_) | Step::Index(_) => true,
-        Step::Names(_) => index + 1 == steps.len(),
-        Step::Indexes(_) | Step::Slice { .. } | Step::Wildcard | Step::Descent => false,
-    })
+    match steps.split_last() {
+        None => true,
+        Some((last, before)) => before.iter().all(Step::is_definite) && (last.is_definite() || matches!(last, Step::Names(_))),
+    }
 }
 
 /// `$['a'][0]`, the form Jayway's messages use.
@@ -67,6 +112,8 @@ impl fmt::Display for Step {
             }
             Self::Wildcard => f.write_str("[*]"),
             Self::Descent => f.write_str(".."),
+            Self::Filter(_) => f.write_str("[?]"),
+            Self::Function(function) => write!(f, ".{function}"),
         }
     }
 }

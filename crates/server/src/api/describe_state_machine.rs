@@ -1,7 +1,10 @@
 //! `DescribeStateMachine`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
+use skald_asl::parse;
 use skald_engine::catalog::{MachineStatus, MachineType};
 
 use super::{ARN_LENGTH_MAX, Context, Included, arn, stored};
@@ -24,7 +27,12 @@ struct Answer<'a> {
     encryption_configuration: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    variable_references: VariableReferences,
 }
+
+/// The names of the variables a state refers to, by the state's name. States that refer to none are left out.
+pub(super) type VariableReferences = BTreeMap<String, Vec<String>>;
 
 pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<Vec<u8>, ApiError> {
     let machine_arn = members.required_text("stateMachineArn", 1..=ARN_LENGTH_MAX, Shown::Plain)?;
@@ -48,7 +56,20 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         tracing_configuration: stored(&machine.configuration.tracing)?,
         encryption_configuration: stored(&machine.configuration.encryption)?,
         revision_id: machine.revision_id.as_deref(),
+        variable_references: variable_references(&machine.definition, machine.machine_type),
     })
+}
+
+/// SOURCE: recorded, `api_variable_references.json`.
+pub(super) fn variable_references(definition: &str, machine_type: MachineType) -> VariableReferences {
+    let machine_type = match machine_type {
+        MachineType::Standard => parse::MachineType::Standard,
+        MachineType::Express => parse::MachineType::Express,
+    };
+    // It was accepted once; one that an earlier version accepted and this one does not has no references to show.
+    let Ok(parsed) = parse::parse(definition, &parse::Options { machine_type }) else { return VariableReferences::new() };
+    let references = parsed.definition.variable_references().into_iter();
+    references.map(|(state, names)| (state.to_owned(), names.into_iter().map(str::to_owned).collect())).collect()
 }
 
 pub(super) fn machine_type(machine_type: MachineType) -> &'static str {

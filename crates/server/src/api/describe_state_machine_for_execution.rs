@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::describe_state_machine::shown_definition;
+use super::describe_state_machine::{VariableReferences, shown_definition, variable_references};
 use super::{ARN_LENGTH_MAX, Context, Included, arn, stored};
 use crate::protocol::{ApiError, Instant, encode};
 use crate::validation::{Members, Shown};
@@ -21,6 +21,8 @@ struct Answer<'a> {
     encryption_configuration: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "VariableReferences::is_empty")]
+    variable_references: VariableReferences,
 }
 
 pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<Vec<u8>, ApiError> {
@@ -40,5 +42,6 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         tracing_configuration: stored(&machine.configuration.tracing)?,
         encryption_configuration: stored(&machine.configuration.encryption)?,
         revision_id: machine.revision_id.as_deref(),
+        variable_references: variable_references(&machine.definition, machine.machine_type),
     })
 }
