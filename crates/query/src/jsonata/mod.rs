@@ -23,7 +23,7 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::parser;
 
 pub use references::StatesMembers;
-pub use session::{Bindings, EvalError, Session};
+pub use session::{Bindings, ContextObject, EvalError, Session};
 
 /// An expression, parsed and checked: what stands between `{%` and `%}`.
 #[derive(Debug, Clone)]

@@ -15,13 +15,25 @@ use super::{Expression, functions, values};
 use crate::budget::Exhausted;
 use crate::{Budget, Payload};
 
+/// Where `$states.context` comes from: it is as large as the execution's input, and few expressions read it.
+pub trait ContextObject {
+    fn context_object(&self) -> &Value;
+}
+
+/// One that is put together already.
+impl ContextObject for Value {
+    fn context_object(&self) -> &Value {
+        self
+    }
+}
+
 /// What the expressions of a state see.
 #[derive(Clone)]
 pub struct Bindings<'a> {
     /// `$states.input`.
     pub input: &'a Payload,
-    /// `$states.context`.
-    pub context: &'a Value,
+    /// `$states.context`; put together only for an expression that reads it.
+    pub context: &'a dyn ContextObject,
     /// `$states.result`, where there is one.
     pub result: Option<&'a Payload>,
     /// `$states.errorOutput`, in a catcher.
@@ -157,7 +169,7 @@ impl<'a> Session<'a> {
             }
         };
         member("input", input, &|| Some(bindings.input.value()));
-        member("context", context, &|| Some(bindings.context));
+        member("context", context, &|| Some(bindings.context.context_object()));
         member("result", result, &|| bindings.result.map(Payload::value));
         member("errorOutput", error_output, &|| bindings.error_output);
         evaluator.bind("states", JValue::Object(states.into()));
