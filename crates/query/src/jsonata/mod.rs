@@ -12,6 +12,7 @@
 
 pub mod limits;
 mod references;
+mod shortcut;
 mod values;
 mod functions;
 mod session;
@@ -32,6 +33,7 @@ pub struct Expression {
     tree: AstNode,
     variables: BTreeSet<String>,
     states_members: StatesMembers,
+    shortcut: Option<shortcut::Shortcut>,
 }
 
 /// Why a text is no expression Step Functions accepts, in AWS's words.
@@ -64,7 +66,13 @@ impl Expression {
             };
             return Err(ParseError::Unsupported { message });
         }
-        Ok(Self { text: text.into(), tree, variables: references.variables, states_members: references.states_members })
+        Ok(Self {
+            text: text.into(),
+            shortcut: shortcut::Shortcut::of(&tree),
+            tree,
+            variables: references.variables,
+            states_members: references.states_members,
+        })
     }
 
     /// As written between the delimiters.
