@@ -244,6 +244,7 @@ fn fill_in(state: &mut Map<String, Value>, others: &mut Map<String, Value>) {
     let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let has_text = |text: &str| json!(state).to_string().contains(text);
     let (speaks_jsonata, names_last, goes_on) = (has_text("{%"), has_text("\"Last\""), state.contains_key("Next"));
+    let has_default = state.contains_key("Default");
     let mut default = |field: &str, value: Value| {
         state.entry(field.to_owned()).or_insert(value);
     };
@@ -254,7 +255,7 @@ fn fill_in(state: &mut Map<String, Value>, others: &mut Map<String, Value>) {
         "Task" => default("Resource", json!(FUNCTION_ARN)),
         "Map" => default("ItemProcessor", pass("Item")),
         "Parallel" => default("Branches", json!([pass("First"), pass("Second")])),
-        "Choice" => default("Default", json!("Last")),
+        "Choice" if !has_default => default("Default", json!("Last")),
         _ => {}
     }
     match kind.as_str() {
@@ -262,7 +263,7 @@ fn fill_in(state: &mut Map<String, Value>, others: &mut Map<String, Value>) {
         _ if goes_on => {}
         _ => default("End", json!(true)),
     }
-    if names_last || kind == "Choice" {
+    if names_last || (kind == "Choice" && !has_default) {
         others.insert("Last".to_owned(), json!({ "Type": "Pass", "End": true }));
     }
 }

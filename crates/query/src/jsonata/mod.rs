@@ -32,6 +32,7 @@ pub struct Expression {
     text: Box<str>,
     tree: AstNode,
     variables: BTreeSet<String>,
+    functions: BTreeSet<String>,
     states_members: StatesMembers,
     shortcut: Option<shortcut::Shortcut>,
 }
@@ -66,13 +67,9 @@ impl Expression {
             };
             return Err(ParseError::Unsupported { message });
         }
-        Ok(Self {
-            text: text.into(),
-            shortcut: shortcut::Shortcut::of(&tree),
-            tree,
-            variables: references.variables,
-            states_members: references.states_members,
-        })
+        let references::References { variables, functions, states_members, top_level: _, binds_no_variable: _ } = references;
+        let shortcut = shortcut::Shortcut::of(&tree);
+        Ok(Self { text: text.into(), tree, variables, functions, states_members, shortcut })
     }
 
     /// As written between the delimiters.
@@ -83,6 +80,13 @@ impl Expression {
     /// The `$name`s that are neither built in nor bound inside the expression, without their `$`; `states` is not among them.
     pub fn variables(&self) -> &BTreeSet<String> {
         &self.variables
+    }
+
+    /// Whether it reads the workflow's variable of this name, where there is one: it then hides a built-in function.
+    ///
+    /// SOURCE: AWS's own sample of long-lived transactions reads `$error`.
+    pub(crate) fn reads(&self, variable: &str) -> bool {
+        self.variables.contains(variable) || self.functions.contains(variable)
     }
 
     /// What it reads of `$states`.

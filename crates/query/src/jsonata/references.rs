@@ -25,6 +25,8 @@ impl StatesMembers {
 #[derive(Debug, Default)]
 pub(super) struct References {
     pub(super) variables: BTreeSet<String>,
+    /// Functions that are built in, unless the workflow has a variable of the name.
+    pub(super) functions: BTreeSet<String>,
     pub(super) states_members: StatesMembers,
     /// Names that are looked up where there is no data, each once, in the order they are written; `$` and `$$` too.
     pub(super) top_level: Vec<String>,
@@ -223,7 +225,9 @@ impl Walk {
         }
         if name == "states" {
             self.found.states_members.whole = true;
-        } else if name != "eval" && !evaluator::is_builtin_name(name) && !super::functions::NAMES.contains(&name) {
+        } else if name == "eval" || evaluator::is_builtin_name(name) || super::functions::NAMES.contains(&name) {
+            self.found.functions.insert(name.to_owned());
+        } else {
             self.found.variables.insert(name.to_owned());
         }
     }

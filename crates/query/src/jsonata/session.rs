@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
     fn bind_what_is_read(&mut self, expression: &Expression) {
         let Self { bindings, evaluator, input, context, result, error_output, bound, dice: _, flag: _ } = self;
         for (name, payload) in &bindings.variables {
-            if expression.variables().contains(*name) && bound.insert(name) {
+            if expression.reads(name) && bound.insert(name) {
                 evaluator.bind(name, values::from_json(payload.value()));
             }
         }
