@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
             ("states", Some((member, rest))) => {
                 let member = match &**member {
                     "input" => Some(bindings.input.value()),
-                    "context" => Some(bindings.context),
+                    "context" => Some(bindings.context.context_object()),
                     "result" => bindings.result.map(Payload::value),
                     "errorOutput" => bindings.error_output,
                     _ => None,
