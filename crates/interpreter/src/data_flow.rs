@@ -346,7 +346,14 @@ pub(crate) struct Expressions<'e, 's> {
 impl Expressions<'_, '_> {
     /// A template's value; `location` is where it stands: `Output`, `Choices[0]/Assign/x`.
     pub(crate) fn payload(&mut self, template: &Template, location: &str) -> Result<Payload, Failure> {
-        self.fill(template, location).map(Payload::from_value)
+        match template {
+            Template::Expression(expression) => {
+                self.run(expression, location, |session, budget| session.evaluate_to_payload(expression, budget))
+            }
+            Template::Literal(_) | Template::Object(_) | Template::Array(_) | Template::Path(_) | Template::Call(_) => {
+                self.fill(template, location).map(Payload::from_value)
+            }
+        }
     }
 
     pub(crate) fn fill(&mut self, template: &Template, location: &str) -> Result<Value, Failure> {
@@ -374,6 +381,15 @@ impl Expressions<'_, '_> {
     }
 
     pub(crate) fn evaluate(&mut self, expression: &Expression, location: &str) -> Result<Value, Failure> {
+        self.run(expression, location, |session, budget| session.evaluate(expression, budget))
+    }
+
+    fn run<T>(
+        &mut self,
+        expression: &Expression,
+        location: &str,
+        evaluate: impl FnOnce(&mut Session<'_>, &mut Budget) -> Result<T, jsonata::EvalError>,
+    ) -> Result<T, Failure> {
         let (scope, states) = (self.scope, self.states);
         let session = self.session.get_or_insert_with(|| {
             let bindings = Bindings {
@@ -388,7 +404,7 @@ impl Expressions<'_, '_> {
             Session::cancellable(bindings, scope.cancel.clone())
         });
         let before = self.budget.steps_left();
-        let value = session.evaluate(expression, &mut self.budget);
+        let value = evaluate(session, &mut self.budget);
         scope.charge(before - self.budget.steps_left());
         value.map_err(|error| {
             let error = match error {

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+pub(crate) use print::print_string;
 pub use print::{Weight, print, weigh};
 
 /// How deeply a document may nest. SOURCE: Jackson's `StreamReadConstraints`, which AWS's parser shares, allow 1,000.

@@ -56,7 +56,13 @@ fn outcome(text: &str, seen: &Seen) -> String {
         Err(ParseError::Syntax { message }) => return format!("invalid {message}"),
         Err(ParseError::Unsupported { message }) => return format!("refused {message}"),
     };
-    match Session::new(seen.bindings()).evaluate(&expression, &mut Budget::of_steps(PLENTY)) {
+    let value = Session::new(seen.bindings()).evaluate(&expression, &mut Budget::of_steps(PLENTY));
+    let printed = Session::new(seen.bindings()).evaluate_to_payload(&expression, &mut Budget::of_steps(PLENTY));
+    match (&value, &printed) {
+        (Ok(value), Ok(printed)) => assert_eq!(printed.text(), value.to_string(), "{text}"),
+        (value, printed) => assert_eq!(value.as_ref().err(), printed.as_ref().err(), "{text}"),
+    }
+    match value {
         Ok(value) => value.to_string(),
         Err(EvalError::Undefined) => "undefined".to_owned(),
         Err(EvalError::UnsupportedResultType) => "function".to_owned(),

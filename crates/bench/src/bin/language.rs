@@ -14,6 +14,10 @@ use skald_query::jsonata::{Bindings, Expression, Session};
 use skald_query::jsonpath::Path;
 use skald_query::{Budget, Payload};
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 31;
 /// A round takes about this long.
 const ROUND_MICROS: f64 = 20_000.0;
@@ -75,8 +79,8 @@ fn jsonata(document: &Value) -> Result<()> {
                 now_millis: 0,
                 seed: 1,
             };
-            let value = Session::new(bindings).evaluate(&ours, &mut Budget::of_steps(10_000_000));
-            value.map(|value| Payload::from_value(value).byte_count())
+            let value = Session::new(bindings).evaluate_to_payload(&ours, &mut Budget::of_steps(10_000_000));
+            value.map(|value| value.byte_count())
         };
         let evaluate_theirs = || -> Result<usize> {
             let states = jsonata_unpatched::value::JValue::from(serde_json::from_str::<Value>(&states)?);

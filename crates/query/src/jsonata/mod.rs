@@ -72,6 +72,11 @@ impl Expression {
         Ok(Self { text: text.into(), tree, variables, functions, states_members, shortcut })
     }
 
+    /// Whether it names a function that Step Functions adds.
+    fn names_added_function(&self) -> bool {
+        functions::NAMES.iter().any(|name| self.functions.contains(*name))
+    }
+
     /// As written between the delimiters.
     pub fn text(&self) -> &str {
         &self.text

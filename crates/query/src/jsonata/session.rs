@@ -57,6 +57,8 @@ pub struct Session<'a> {
     result: Option<JValue>,
     error_output: Option<JValue>,
     bound: BTreeSet<&'a str>,
+    /// Whether the functions of Step Functions are known.
+    registered: bool,
     dice: u64,
 }
 
@@ -103,7 +105,18 @@ impl<'a> Session<'a> {
     pub fn cancellable(bindings: Bindings<'a>, flag: Option<Arc<AtomicBool>>) -> Self {
         let evaluator = evaluator(flag.clone());
         let dice = bindings.seed;
-        Self { bindings, flag, evaluator, input: None, context: None, result: None, error_output: None, bound: BTreeSet::new(), dice }
+        Self {
+            bindings,
+            flag,
+            evaluator,
+            input: None,
+            context: None,
+            result: None,
+            error_output: None,
+            bound: BTreeSet::new(),
+            registered: false,
+            dice,
+        }
     }
 
     /// The value of `expression`. The steps it took are spent from `budget`, also when it fails.
@@ -114,7 +127,25 @@ impl<'a> Session<'a> {
         if let Some(answer) = self.shortcut(expression, budget) {
             return answer;
         }
+        let value = self.value(expression, budget)?;
+        result(values::to_json(&value))
+    }
+
+    /// The value of `expression` as a payload: what [`Session::evaluate`] gives, printed.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    pub fn evaluate_to_payload(&mut self, expression: &Expression, budget: &mut Budget) -> Result<Payload, EvalError> {
+        if let Some(answer) = self.shortcut(expression, budget) {
+            return answer.map(Payload::from_value);
+        }
+        let value = self.value(expression, budget)?;
+        result(values::to_text(&value)).map(Payload::trusted)
+    }
+
+    fn value(&mut self, expression: &Expression, budget: &mut Budget) -> Result<JValue, EvalError> {
         self.bind_what_is_read(expression);
+        self.register_what_is_called(expression);
         let steps = budget.steps_left().min(STEPS_MAX);
         let limits = meter::Limits { steps, bytes: BUILT_BYTES_MAX, value_bytes: VALUE_BYTES_MAX, depth: DEPTH_MAX };
         let scope = meter::Scope::enter(limits, self.bindings.now_millis, self.dice);
@@ -127,6 +158,7 @@ impl<'a> Session<'a> {
         let Ok(evaluated) = evaluated else {
             self.evaluator = evaluator(self.flag.clone());
             self.bound.clear();
+            self.registered = false;
             return Err(EvalError::Broken);
         };
         if let Some(limit) = tripped {
@@ -139,14 +171,7 @@ impl<'a> Session<'a> {
             });
         }
         spent?;
-        let value = evaluated.map_err(|error| EvalError::Threw { message: error.message().to_owned() })?;
-        match values::to_json(&value) {
-            Ok(Some(json)) => Ok(json),
-            Ok(None) => Err(EvalError::Undefined),
-            Err(values::Unprintable::Function) => Err(EvalError::UnsupportedResultType),
-            Err(values::Unprintable::TooLarge) => Err(EvalError::ResultTooLarge),
-            Err(values::Unprintable::TooDeep) => Err(EvalError::StackOverflow),
-        }
+        evaluated.map_err(|error| EvalError::Threw { message: error.message().to_owned() })
     }
 
     /// The answer of an expression that is nothing but names, from the JSON itself.
@@ -182,9 +207,17 @@ impl<'a> Session<'a> {
         Some(budget.spend(steps).map_err(EvalError::from).and(answer))
     }
 
+    /// Makes the functions of Step Functions known to the first expression that names one.
+    fn register_what_is_called(&mut self, expression: &Expression) {
+        if !self.registered && expression.names_added_function() {
+            functions::register(&mut self.evaluator);
+            self.registered = true;
+        }
+    }
+
     /// Converts and binds the variables and members of `$states` that `expression` reads and no earlier one did.
     fn bind_what_is_read(&mut self, expression: &Expression) {
-        let Self { bindings, evaluator, input, context, result, error_output, bound, dice: _, flag: _ } = self;
+        let Self { bindings, evaluator, input, context, result, error_output, bound, registered: _, dice: _, flag: _ } = self;
         for (name, payload) in &bindings.variables {
             if expression.reads(name) && bound.insert(name) {
                 evaluator.bind(name, values::from_json(payload.value()));
@@ -213,10 +246,17 @@ impl<'a> Session<'a> {
     }
 }
 
-/// An evaluator that knows the functions of Step Functions.
+fn result<T>(printed: Result<Option<T>, values::Unprintable>) -> Result<T, EvalError> {
+    match printed {
+        Ok(Some(result)) => Ok(result),
+        Ok(None) => Err(EvalError::Undefined),
+        Err(values::Unprintable::Function) => Err(EvalError::UnsupportedResultType),
+        Err(values::Unprintable::TooLarge) => Err(EvalError::ResultTooLarge),
+        Err(values::Unprintable::TooDeep) => Err(EvalError::StackOverflow),
+    }
+}
+
 fn evaluator(flag: Option<Arc<AtomicBool>>) -> Evaluator {
     let options = EvaluatorOptions { cancel: flag.map(CancelToken), ..EvaluatorOptions::default() };
-    let mut evaluator = Evaluator::with_options(Context::new(), options);
-    functions::register(&mut evaluator);
-    evaluator
+    Evaluator::with_options(Context::new(), options)
 }

@@ -2,8 +2,11 @@
 //! coming out.
 
 use jsonata_core::value::{JArray, JMap, JValue, flattens_in_step};
+use std::fmt::Write as _;
+
 use serde_json::{Map, Number, Value};
 
+use super::super::payload::print_string;
 use super::limits::{RESULT_BYTES_MAX, RESULT_DEPTH_MAX};
 
 /// Why a value cannot be a result.
@@ -56,6 +59,66 @@ pub(super) fn to_json(value: &JValue) -> Result<Option<Value>, Unprintable> {
     match value {
         JValue::Undefined => Ok(None),
         value => Printer { bytes_left: RESULT_BYTES_MAX }.json(value, 0).map(Some),
+    }
+}
+
+/// A result as JSON text, without a tree on the way; nothing for what is undefined.
+pub(super) fn to_text(value: &JValue) -> Result<Option<String>, Unprintable> {
+    if value.is_undefined() {
+        return Ok(None);
+    }
+    let mut text = String::with_capacity(128);
+    write(value, 0, &mut text)?;
+    Ok(Some(text))
+}
+
+fn write(value: &JValue, depth: usize, to: &mut String) -> Result<(), Unprintable> {
+    if depth > RESULT_DEPTH_MAX {
+        return Err(Unprintable::TooDeep);
+    }
+    if to.len() > RESULT_BYTES_MAX {
+        return Err(Unprintable::TooLarge);
+    }
+    match value {
+        JValue::Null | JValue::Undefined => to.push_str("null"),
+        JValue::Bool(truth) => to.push_str(if *truth { "true" } else { "false" }),
+        JValue::Number(number) if number.is_finite() => write_number(*number, to),
+        JValue::Number(number) => print_string(&number_text(*number), to),
+        JValue::String(text) => print_string(text, to),
+        JValue::Array(items) => {
+            to.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    to.push(',');
+                }
+                write(item, depth + 1, to)?;
+            }
+            to.push(']');
+        }
+        JValue::Object(members) => {
+            to.push('{');
+            let mut separator = "";
+            for (name, member) in members.iter().filter(|(_, member)| !member.is_undefined()) {
+                to.push_str(separator);
+                separator = ",";
+                print_string(name, to);
+                to.push(':');
+                write(member, depth + 1, to)?;
+            }
+            to.push('}');
+        }
+        JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => return Err(Unprintable::Function),
+    }
+    Ok(())
+}
+
+fn write_number(number: f64, to: &mut String) {
+    if number.fract() == 0.0 && number.abs() < EXACT_MAX {
+        #[allow(clippy::cast_possible_truncation, reason = "integral, and far below 2^63")]
+        let integer = number as i64;
+        let _ = write!(to, "{integer}");
+    } else {
+        to.push_str(&number_text(number));
     }
 }
 
@@ -115,8 +178,15 @@ impl Printer {
     }
 }
 
+/// Up to here every integer is a double.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// A number of a result. SOURCE: JSON has no infinity; the service answers `[1/0]` with `["Infinity"]`.
 pub(super) fn number_json(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < EXACT_MAX {
+        #[allow(clippy::cast_possible_truncation, reason = "integral, and far below 2^63")]
+        return Value::from(number as i64);
+    }
     let text = number_text(number);
     match number.is_finite() {
         true => text.parse::<Number>().map_or(Value::Null, Value::Number),

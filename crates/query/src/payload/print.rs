@@ -83,7 +83,7 @@ fn print_to(value: &Value, to: &mut String) {
     }
 }
 
-fn print_string(string: &str, to: &mut String) {
+pub(crate) fn print_string(string: &str, to: &mut String) {
     to.push('"');
     let mut rest = string;
     while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
