@@ -25,7 +25,7 @@ struct Seen {
 
 impl Seen {
     fn new() -> Self {
-        let input = r#"{"name":"Ada","count":3,"nothing":null,"none":[],"one":[7],"items":[{"sku":"a","price":5,"qty":2},{"sku":"b","price":12.5,"qty":1}],"rows":[[1,2],[3]],"big":1e21,"text":"a1b22"}"#;
+        let input = r#"{"name":"Ada","count":3,"nothing":null,"none":[],"one":[7],"items":[{"sku":"a","price":5,"qty":2},{"sku":"b","price":12.5,"qty":1}],"rows":[[1,2],[3]],"big":1e21,"text":"a1b22","id":9007199254740993,"forms":[1.0,1e2,1.50,1e21,-0]}"#;
         Self {
             input: Payload::parse(input).expect("JSON"),
             context: json(r#"{"State":{"Name":"S"}}"#),

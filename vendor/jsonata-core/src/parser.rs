@@ -20,20 +20,7 @@ fn unexpected_token_message(token: &str) -> String {
     if token.is_empty() {
         return "S0207: Unexpected end of expression".to_string();
     }
-    // jsonata-js's tokenizer knows no other character, and calls it an operator.
-    if is_unknown_operator(token) {
-        return format!("S0204: Unknown operator: {}", quoted(token));
-    }
     format!("S0211: The symbol {token} cannot be used as a unary operator")
-}
-
-/// Whether `token` is a character no token begins with.
-fn is_unknown_operator(token: &str) -> bool {
-    let mut chars = token.chars();
-    matches!((chars.next(), chars.next()), (Some(c), None)
-        if !c.is_alphanumeric() && !".[]{}()?,@#;:?+-*/%|=<>^&!~".contains(c))
-        || token == "!"
-        || token == "~"
 }
 
 /// A token as jsonata-js's messages quote it.
@@ -1026,7 +1013,10 @@ impl Lexer {
                 }
 
                 Some(ch) => {
-                    return Err(ParserError::UnexpectedToken(ch.to_string()));
+                    return Err(ParserError::Coded {
+                        code: "S0204",
+                        message: format!("Unknown operator: {}", quoted(&ch.to_string())),
+                    });
                 }
             }
         }

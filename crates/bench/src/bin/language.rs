@@ -79,7 +79,7 @@ fn jsonata(document: &Value) -> Result<()> {
             value.map(|value| Payload::from_value(value).byte_count())
         };
         let evaluate_theirs = || -> Result<usize> {
-            let states = jsonata_unpatched::value::JValue::from_json_str(&states)?;
+            let states = jsonata_unpatched::value::JValue::from(serde_json::from_str::<Value>(&states)?);
             let mut context = jsonata_unpatched::evaluator::Context::new();
             context.bind("states".to_owned(), states);
             let mut evaluator = jsonata_unpatched::evaluator::Evaluator::with_context(context);

@@ -12,6 +12,7 @@
 
 pub mod limits;
 mod references;
+mod shortcut;
 mod values;
 mod functions;
 mod session;
@@ -23,7 +24,7 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::parser;
 
 pub use references::StatesMembers;
-pub use session::{Bindings, EvalError, Session};
+pub use session::{Bindings, ContextObject, EvalError, Session};
 
 /// An expression, parsed and checked: what stands between `{%` and `%}`.
 #[derive(Debug, Clone)]
@@ -33,6 +34,7 @@ pub struct Expression {
     variables: BTreeSet<String>,
     functions: BTreeSet<String>,
     states_members: StatesMembers,
+    shortcut: Option<shortcut::Shortcut>,
 }
 
 /// Why a text is no expression Step Functions accepts, in AWS's words.
@@ -66,7 +68,8 @@ impl Expression {
             return Err(ParseError::Unsupported { message });
         }
         let references::References { variables, functions, states_members, top_level: _, binds_no_variable: _ } = references;
-        Ok(Self { text: text.into(), tree, variables, functions, states_members })
+        let shortcut = shortcut::Shortcut::of(&tree);
+        Ok(Self { text: text.into(), tree, variables, functions, states_members, shortcut })
     }
 
     /// As written between the delimiters.

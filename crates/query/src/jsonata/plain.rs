@@ -1,5 +1,7 @@
 //! JSONata alone: data as `$`, variables as given, none of what Step Functions adds or refuses but `$eval`, which is out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions, random_builtin};
 use jsonata_core::value::JValue;
 use jsonata_core::{meter, parser};
@@ -34,14 +36,15 @@ pub fn evaluate(expression: &str, data: Option<&Value>, bindings: &[(String, Val
     }
     let data = data.map_or(JValue::Undefined, values::from_json);
     let scope = meter::Scope::enter(LIMITS, 0, 0);
-    let evaluated = evaluator.evaluate(&tree, &data);
+    let evaluated =
+        catch_unwind(AssertUnwindSafe(|| evaluator.evaluate(&tree, &data))).map_err(|_| coded("the evaluator failed on this expression"));
     let tripped = meter::tripped();
     let message = tripped.map(|limit| meter::trip(limit).message().to_owned());
     drop(scope);
     if let Some(message) = message {
         return Err(coded(&message));
     }
-    let value = evaluated.map_err(|error: EvaluatorError| coded(error.message()))?;
+    let value = evaluated?.map_err(|error: EvaluatorError| coded(error.message()))?;
     values::to_json(&value).or_else(|unprintable| match unprintable {
         values::Unprintable::Function => Ok(None),
         values::Unprintable::TooLarge | values::Unprintable::TooDeep => Err(coded("U1001: The result is too large")),

@@ -11,17 +11,30 @@ use jsonata_core::value::{JMap, JValue};
 use serde_json::Value;
 
 use super::limits::{BUILT_BYTES_MAX, DEPTH_MAX, STEPS_MAX, VALUE_BYTES_MAX};
+use super::shortcut::{self, Shortcut, Walked};
 use super::{Expression, functions, values};
 use crate::budget::Exhausted;
 use crate::{Budget, Payload};
+
+/// Where `$states.context` comes from: it is as large as the execution's input, and few expressions read it.
+pub trait ContextObject {
+    fn context_object(&self) -> &Value;
+}
+
+/// One that is put together already.
+impl ContextObject for Value {
+    fn context_object(&self) -> &Value {
+        self
+    }
+}
 
 /// What the expressions of a state see.
 #[derive(Clone)]
 pub struct Bindings<'a> {
     /// `$states.input`.
     pub input: &'a Payload,
-    /// `$states.context`.
-    pub context: &'a Value,
+    /// `$states.context`; put together only for an expression that reads it.
+    pub context: &'a dyn ContextObject,
     /// `$states.result`, where there is one.
     pub result: Option<&'a Payload>,
     /// `$states.errorOutput`, in a catcher.
@@ -98,6 +111,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`EvalError`], one for each way AWS fails an evaluation.
     pub fn evaluate(&mut self, expression: &Expression, budget: &mut Budget) -> Result<Value, EvalError> {
+        if let Some(answer) = self.shortcut(expression, budget) {
+            return answer;
+        }
         self.bind_what_is_read(expression);
         let steps = budget.steps_left().min(STEPS_MAX);
         let limits = meter::Limits { steps, bytes: BUILT_BYTES_MAX, value_bytes: VALUE_BYTES_MAX, depth: DEPTH_MAX };
@@ -133,6 +149,39 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The answer of an expression that is nothing but names, from the JSON itself.
+    fn shortcut(&self, expression: &Expression, budget: &mut Budget) -> Option<Result<Value, EvalError>> {
+        let Shortcut { variable, names } = expression.shortcut.as_ref()?;
+        let bindings = &self.bindings;
+        let (root, names) = match (&**variable, names.split_first()) {
+            ("states", Some((member, rest))) => {
+                let member = match &**member {
+                    "input" => Some(bindings.input.value()),
+                    "context" => Some(bindings.context.context_object()),
+                    "result" => bindings.result.map(Payload::value),
+                    "errorOutput" => bindings.error_output,
+                    _ => None,
+                };
+                (member, rest)
+            }
+            ("states", None) => return None,
+            // Not a variable of the workflow: one of JSONata's functions, or nothing.
+            (name, _) if !expression.variables().contains(name) => return None,
+            (name, _) => (bindings.variables.iter().find(|(known, _)| *known == name).map(|(_, payload)| payload.value()), &names[..]),
+        };
+        let walked = match root {
+            Some(root) => shortcut::walk(root, names),
+            None => Walked::Missing,
+        };
+        let mut steps = 1 + names.len() as u64;
+        let answer = match walked {
+            Walked::Found(value) => Ok(shortcut::result(value, &mut steps)),
+            Walked::Missing => Err(EvalError::Undefined),
+            Walked::Maps => return None,
+        };
+        Some(budget.spend(steps).map_err(EvalError::from).and(answer))
+    }
+
     /// Converts and binds the variables and members of `$states` that `expression` reads and no earlier one did.
     fn bind_what_is_read(&mut self, expression: &Expression) {
         let Self { bindings, evaluator, input, context, result, error_output, bound, dice: _, flag: _ } = self;
@@ -157,7 +206,7 @@ impl<'a> Session<'a> {
             }
         };
         member("input", input, &|| Some(bindings.input.value()));
-        member("context", context, &|| Some(bindings.context));
+        member("context", context, &|| Some(bindings.context.context_object()));
         member("result", result, &|| bindings.result.map(Payload::value));
         member("errorOutput", error_output, &|| bindings.error_output);
         evaluator.bind("states", JValue::Object(states.into()));

@@ -16,7 +16,8 @@ pub(super) fn find<'v>(steps: &[Step], document: &'v Value, budget: &mut Budget)
     let scope = Scope { document, requires_names: false };
     match walk(steps, document, &scope, budget) {
         Ok(mut reached) if is_definite => {
-            let last = reached.pop().ok_or_else(|| EvalError::NotFound { reason: no_results(steps) })?;
+            // A name that is missing has its own error: only an index past the end of its list leaves nothing.
+            let last = reached.pop().ok_or_else(|| EvalError::PastEnd { reason: no_results(steps) })?;
             Ok(Found::One(last))
         }
         Ok(reached) => {

@@ -109,9 +109,7 @@ impl Parser<'_> {
         let literal = match self.cursor.current()? {
             b'$' | b'@' => return self.path(limits),
             quote @ (b'\'' | b'"') => self.text(quote)?,
-            b't' => self.word("true", Operand::Bool(true))?,
-            b'f' => self.word("false", Operand::Bool(false))?,
-            b'n' => self.word("null", Operand::Null)?,
+            b'a'..=b'z' | b'A'..=b'Z' => self.word(),
             b'{' => self.json([b'{', b'}'])?,
             b'[' => self.json([b'[', b']'])?,
             b'/' => self.pattern(limits)?,
@@ -153,8 +151,21 @@ impl Parser<'_> {
         Ok(Operand::Text(unescaped(self.cursor.slice(start + 1, close), None)?.into()))
     }
 
-    fn word(&mut self, word: &str, literal: Operand) -> Result<Operand, ParseError> {
-        if self.cursor.take(word) { Ok(literal) } else { Err(ParseError::new(format!("Expected <{word}> value"))) }
+    /// `true`, `false`, `null`, or a text without quotes.
+    ///
+    /// SOURCE: the library refuses such a text; AWS's own data processing tutorial has `[?(@.category==home)]`.
+    fn word(&mut self) -> Operand {
+        for (word, literal) in [("true", Operand::Bool(true)), ("false", Operand::Bool(false)), ("null", Operand::Null)] {
+            if self.cursor.take(word) {
+                return literal;
+            }
+        }
+        let start = self.cursor.position;
+        let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        while self.cursor.at(self.cursor.position).is_some_and(is_inside) {
+            self.cursor.position += 1;
+        }
+        Operand::Text(self.cursor.slice(start, self.cursor.position).into())
     }
 
     fn json(&mut self, pair: [u8; 2]) -> Result<Operand, ParseError> {
