@@ -1896,7 +1896,8 @@ fn coerce_lambda_args(
     values: &[JValue],
     data: &JValue,
 ) -> Result<Vec<JValue>, EvaluatorError> {
-    use crate::signature::SignatureError;
+    // A signature is compiled at every call.
+    meter::steps(10 * sig_str.len() as u64)?;
     let sig = crate::signature::Signature::parse(sig_str)
         .map_err(|e| EvaluatorError::EvaluationError(format!("Invalid signature: {}", e)))?;
     sig.validate_and_coerce(values, data)

@@ -373,8 +373,10 @@ pub mod string {
 
             let mut parts = Vec::new();
             let limit = limit.unwrap_or(usize::MAX);
+            re.charge_match(s.len())?;
             for part in re.regex.split(s).take(limit) {
                 re.charge_match(s.len())?;
+                re.charge_progress(part.len())?;
                 parts.push(JValue::string(part));
             }
             return Ok(JValue::array(parts));
@@ -705,6 +707,7 @@ pub mod string {
                     "D1004: Regular expression matches zero length string".to_string(),
                 ));
             }
+            self.re.charge_progress(found.end() - start)?;
             self.from = Some(found.end());
             let utf16_span = self.count_utf16.then(|| {
                 self.utf16_index += self.s[self.counted_to..found.start()]
@@ -724,6 +727,7 @@ pub mod string {
         }
 
         fn end(&mut self) -> Result<Option<RegexMatch<'s>>, FunctionError> {
+            self.re.charge_progress(self.s.len() - self.from.unwrap_or(self.first_from).min(self.s.len()))?;
             self.from = Some(self.s.len());
             Ok(None)
         }

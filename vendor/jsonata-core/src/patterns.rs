@@ -12,8 +12,10 @@ use crate::meter;
 
 /// How large a compiled pattern may be, in bytes.
 const PATTERN_BYTES_MAX: usize = 256 * 1024;
-/// Below this a pattern counts as ordinary: searching costs a step for every 64 bytes.
-const PATTERN_BYTES_ORDINARY: usize = 32 * 1024;
+/// With no more states than this, a search costs about the same for every byte.
+const STATES_ORDINARY: u64 = 100;
+/// With more, each byte may cost a visit to each state: this many steps for 64 bytes and one state.
+const STEPS_A_STATE: u64 = 3;
 /// How much the lazy automaton of a search may take, in bytes.
 const AUTOMATON_BYTES_MAX: usize = 1024 * 1024;
 /// How many compiled patterns are kept.
@@ -28,20 +30,38 @@ pub struct Pattern {
     pub regex: Regex,
     /// Steps for each 64 bytes searched.
     weight: u64,
-    /// Whether a search may look far beyond the match it finds.
+    /// Whether a search may look far beyond the match it finds, or is slow.
     looks_far: bool,
 }
 
 impl Pattern {
     /// Takes the steps of one search through `bytes` bytes.
     pub fn charge_search(&self, bytes: usize) -> Result<(), FunctionError> {
-        Ok(meter::steps(1 + (bytes / meter::BYTES_PER_STEP) as u64 * self.weight)?)
+        let cost = (bytes as u64).saturating_mul(self.weight) / meter::BYTES_PER_STEP as u64;
+        Ok(meter::steps(1 + cost)?)
     }
 
-    /// Takes the steps of one match of many, with `bytes` bytes left to search.
+    /// Takes the steps of one match of many, before it is looked for, with `bytes` bytes left to search.
     pub fn charge_match(&self, bytes: usize) -> Result<(), FunctionError> {
-        let far = if self.looks_far { bytes / meter::BYTES_PER_STEP } else { 0 } as u64;
-        Ok(meter::steps(1 + (1 + far) * self.weight)?)
+        self.charge_search(if self.looks_far { bytes } else { 0 })
+    }
+
+    /// Takes the steps of having come `bytes` bytes further, where that was not taken before.
+    pub fn charge_progress(&self, bytes: usize) -> Result<(), FunctionError> {
+        self.charge_search(if self.looks_far { 0 } else { bytes })
+    }
+}
+
+/// How many states a search may be in at once, about.
+fn states(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => 1,
+        HirKind::Capture(capture) => states(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().map(states).fold(0, u64::saturating_add),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1)).max(1);
+            states(&repetition.sub).saturating_mul(u64::from(times))
+        }
     }
 }
 
@@ -95,31 +115,24 @@ pub fn build_regex(pattern: &str, flags: &str) -> Result<Rc<Pattern>, FunctionEr
     }
     meter::steps(100 + 10 * pattern.len() as u64)?;
     let translated = translate(pattern);
-    let builder = |size| {
-        let mut builder = RegexBuilder::new(&translated);
-        builder
-            .case_insensitive(flags.contains('i'))
-            .multi_line(flags.contains('m'))
-            .dot_matches_new_line(flags.contains('s'))
-            .size_limit(size)
-            .dfa_size_limit(AUTOMATON_BYTES_MAX)
-            .nest_limit(100);
-        builder.build()
-    };
-    let (regex, weight) = match builder(PATTERN_BYTES_ORDINARY) {
-        Ok(regex) => (regex, 1),
-        Err(regex::Error::CompiledTooBig(_)) => {
-            meter::steps(20_000)?;
-            match builder(PATTERN_BYTES_MAX) {
-                Ok(regex) => (regex, 64),
-                Err(regex::Error::CompiledTooBig(_)) => return Err(meter::trip(meter::Trip::Bytes).into()),
-                Err(error) => return Err(invalid(&error)),
-            }
-        }
+    let built = RegexBuilder::new(&translated)
+        .case_insensitive(flags.contains('i'))
+        .multi_line(flags.contains('m'))
+        .dot_matches_new_line(flags.contains('s'))
+        .size_limit(PATTERN_BYTES_MAX)
+        .dfa_size_limit(AUTOMATON_BYTES_MAX)
+        .nest_limit(100)
+        .build();
+    let regex = match built {
+        Ok(regex) => regex,
+        Err(regex::Error::CompiledTooBig(_)) => return Err(meter::trip(meter::Trip::Bytes).into()),
         Err(error) => return Err(invalid(&error)),
     };
-    let looks_far = regex_syntax::parse(&translated).map_or(true, |hir| looks_far(&hir));
-    let built = Rc::new(Pattern { regex, weight, looks_far });
+    let (states, looks_far) = regex_syntax::parse(&translated).map_or((u64::MAX, true), |hir| (states(&hir), looks_far(&hir)));
+    meter::steps(states.saturating_mul(10))?;
+    let is_ordinary = states <= STATES_ORDINARY;
+    let weight = if is_ordinary { 1 } else { states.saturating_mul(STEPS_A_STATE) };
+    let built = Rc::new(Pattern { regex, weight, looks_far: looks_far || !is_ordinary });
     PATTERNS.with_borrow_mut(|patterns| {
         if patterns.len() >= PATTERNS_KEPT_MAX {
             patterns.clear();

@@ -1,6 +1,6 @@
 //! The functions Step Functions adds to JSONata.
 //!
-//! SOURCE: Step Functions guide, "Transforming data with JSONata", and answers of the service: what is missing or senseless
+//! SOURCE: Step Functions guide, "Transforming data with JSONata", and what others measured (floci): what is missing or senseless
 //! gives nothing, a wrong type is T0410, a wrong value D3137, and numbers are cut to integers towards zero.
 
 use jsonata_core::evaluator::{Evaluator, EvaluatorError};
@@ -17,7 +17,7 @@ type Answer = Result<JValue, EvaluatorError>;
 /// The names without their `$`; `random` replaces JSONata's own.
 pub(super) const NAMES: &[&str] = &["partition", "range", "hash", "random", "uuid", "parse"];
 
-/// The longest `$range`. SOURCE: measured on the service: 360,145 elements are accepted and one more is refused.
+/// The longest `$range`. SOURCE: measured on AWS by others (documentation of floci): 360,145 elements are accepted and one more is refused.
 const RANGE_ITEMS_MAX: i128 = 360_145;
 
 /// Makes the functions known to `evaluator`.

@@ -10,13 +10,13 @@ pub const BUILT_BYTES_MAX: u64 = 96 * 1024 * 1024;
 
 /// Bytes of any single array or string, counting eight for an item and one for a character.
 ///
-/// SOURCE: measured on AWS: `[1..873782]` is accepted and one more item is refused; a string of 2^22 characters is
+/// SOURCE: measured on AWS by others (documentation of floci): `[1..873782]` is accepted and one more item is refused; a string of 2^22 characters is
 /// accepted and one of 2^23 is refused.
 pub const VALUE_BYTES_MAX: usize = 873_782 * 8;
 
 /// How deeply evaluations may nest.
 ///
-/// SOURCE: measured on AWS: `1+1+…+1` is accepted with 100 terms, 99 parentheses, 99 brackets, 99 stages of `~>` and
+/// SOURCE: measured on AWS by others (documentation of floci): `1+1+…+1` is accepted with 100 terms, 99 parentheses, 99 brackets, 99 stages of `~>` and
 /// `$f(31)` of a function that adds to its own call; one level more of each is refused.
 pub const DEPTH_MAX: usize = 100;
 
