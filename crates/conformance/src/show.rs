@@ -31,7 +31,14 @@ pub fn line(event: &Event) -> String {
                 }
             }
             (
-                "name" | "state" | "resource" | "resourceType" | "region" | "roleArn" | "inputDetails" | "outputDetails"
+                "name"
+                | "state"
+                | "resource"
+                | "resourceType"
+                | "region"
+                | "roleArn"
+                | "inputDetails"
+                | "outputDetails"
                 | "assignedVariablesDetails",
                 _,
             ) => {}

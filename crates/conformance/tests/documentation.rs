@@ -67,8 +67,7 @@ impl Example {
         let simulation = Simulation { machine, activities: Vec::new(), script: Script::parse("")?, settings, faults: Vec::new() };
         let run = match (simulation.run(), &self.expected) {
             (Err(error), Expected::Refused(parts)) => {
-                let said = error.to_string();
-                return parts.iter().try_for_each(|part| Ok(ensure!(said.contains(part.as_str()), "it is refused with: {said}")));
+                return says(parts, &error.to_string());
             }
             (run, _) => run?,
         };
@@ -103,8 +102,7 @@ impl Example {
             (Expected::Fails(parts), EventKind::ExecutionFailed(details)) => {
                 let (error, causes) = parts.split_first().context("no error is named")?;
                 ensure!(details.error.as_ref() == Some(error), "it fails with {:?}", details.error);
-                let cause = details.cause.as_deref().unwrap_or_default();
-                causes.iter().try_for_each(|part| Ok(ensure!(cause.contains(part.as_str()), "its cause is: {cause}")))
+                says(causes, details.cause.as_deref().unwrap_or_default())
             }
             (Expected::Accepted, _) => Ok(()),
             (Expected::Output { .. } | Expected::SuchAs(_) | Expected::Fails(_) | Expected::Refused(_), kind) => {
@@ -112,6 +110,12 @@ impl Example {
             }
         }
     }
+}
+
+/// Each part stands in `text`.
+fn says(parts: &[String], text: &str) -> Result<()> {
+    let missing = parts.iter().find(|part| !text.contains(part.as_str()));
+    missing.map_or(Ok(()), |part| bail!("`{part}` is not said, but: {text}"))
 }
 
 fn read_page(text: &str) -> Result<Vec<Example>> {

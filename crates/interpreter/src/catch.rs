@@ -107,7 +107,7 @@ fn catch(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failure: &Failure) -> Ca
     let leaving = Leaving { assign: &catcher.assign, output: catcher.output.as_ref(), place: &place };
     let outcome = slice.scope(frame).leave_caught(flow, leaving, &catcher.result_path, &visit.input, &error_output(failure));
     let outcome = match outcome {
-        Ok(outcome) if outcome.output.byte_count() > PAYLOAD_BYTES_MAX || !slice.fits_variables(&outcome.assigned) => {
+        Ok(outcome) if outcome.output.byte_count() > PAYLOAD_BYTES_MAX || !slice.fits_variables(frame, &outcome.assigned) => {
             return Caught::Broken(Failure::data_limit(&name));
         }
         Ok(outcome) => outcome,

@@ -248,7 +248,7 @@ impl Slice<'_, '_, '_> {
         let Outcome { output, assigned } = outcome;
         let visit = self.visit(frame);
         let name = Arc::clone(&visit.state);
-        if output.byte_count() > PAYLOAD_BYTES_MAX || !self.fits_variables(&assigned) {
+        if output.byte_count() > PAYLOAD_BYTES_MAX || !self.fits_variables(frame, &assigned) {
             return Err(Halt::Failed(Failure::data_limit(&name)));
         }
         if output.is_too_deep() || assigned.iter().any(|(_, value)| value.is_too_deep()) {
@@ -263,10 +263,12 @@ impl Slice<'_, '_, '_> {
         Ok(())
     }
 
-    /// Whether these variables may be set beside those that are there. SOURCE: limits.md §1.
-    pub(crate) fn fits_variables(&self, assigned: &[(Arc<str>, Payload)]) -> bool {
+    /// Whether these variables may be set in `frame`, beside those that are there and stay. SOURCE: limits.md §1.
+    pub(crate) fn fits_variables(&self, frame: FrameId, assigned: &[(Arc<str>, Payload)]) -> bool {
         let bytes: usize = assigned.iter().map(|(_, value)| value.byte_count()).sum();
-        bytes <= PAYLOAD_BYTES_MAX && (bytes == 0 || bytes + self.execution.variable_bytes() <= VARIABLE_BYTES_MAX)
+        let known = &self.execution.frame(frame).variables;
+        let replaced = || assigned.iter().filter_map(|(name, _)| known.get(name)).map(Payload::byte_count).sum::<usize>();
+        bytes <= PAYLOAD_BYTES_MAX && (bytes == 0 || bytes + self.execution.variable_bytes() - replaced() <= VARIABLE_BYTES_MAX)
     }
 
     /// Records the exit and what follows from the end of a block.

@@ -163,7 +163,6 @@ impl Scope<'_> {
             Value::Object(context)
         })
     }
-
 }
 
 impl ContextObject for Scope<'_> {

@@ -19,9 +19,8 @@ fn outcome(path: &str, document: &Value) -> String {
     match found {
         Ok(Found::One(value)) => value.to_string(),
         Ok(many @ Found::Many(_)) => format!("many {}", many.into_value()),
-        Err(EvalError::NotFound { reason } | EvalError::PastEnd { reason }) => {
-            format!("missing {}", reason.replace(&document.to_string(), "DOCUMENT"))
-        }
+        Err(EvalError::NotFound { reason }) => format!("missing {}", reason.replace(&document.to_string(), "DOCUMENT")),
+        Err(EvalError::PastEnd { reason }) => format!("past end {reason}"),
         Err(EvalError::Failed { .. }) => "failed".to_owned(),
         Err(EvalError::Exhausted) => "exhausted".to_owned(),
     }

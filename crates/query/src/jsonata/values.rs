@@ -69,7 +69,7 @@ pub(super) fn to_text(value: &JValue) -> Result<Option<String>, Unprintable> {
     }
     let mut text = String::with_capacity(128);
     write(value, 0, &mut text)?;
-    Ok(Some(text))
+    if text.len() > RESULT_BYTES_MAX { Err(Unprintable::TooLarge) } else { Ok(Some(text)) }
 }
 
 fn write(value: &JValue, depth: usize, to: &mut String) -> Result<(), Unprintable> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::filter::Filter;
 use super::function::Function;
 use super::step::{self, Step, SubPath};
-use super::stop::{Missing, Stop, no_results};
+use super::stop::{self, Missing, Stop, no_results};
 use super::{EvalError, Found};
 use crate::budget::{Budget, Exhausted};
 
@@ -16,8 +16,13 @@ pub(super) fn find<'v>(steps: &[Step], document: &'v Value, budget: &mut Budget)
     let scope = Scope { document, requires_names: false };
     match walk(steps, document, &scope, budget) {
         Ok(mut reached) if is_definite => {
-            // A name that is missing has its own error: only an index past the end of its list leaves nothing.
-            let last = reached.pop().ok_or_else(|| EvalError::PastEnd { reason: no_results(steps) })?;
+            let last = reached.pop().ok_or_else(|| {
+                let reason = no_results(steps);
+                match stop::first_missing(steps, document) {
+                    Some(Step::Index(_)) => EvalError::PastEnd { reason },
+                    Some(_) | None => EvalError::NotFound { reason },
+                }
+            })?;
             Ok(Found::One(last))
         }
         Ok(reached) => {

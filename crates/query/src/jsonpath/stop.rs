@@ -86,6 +86,11 @@ fn reference<'x>(steps: &[Step], document: &'x Value) -> Option<&'x Value> {
     })
 }
 
+/// The first step of names and indexes that leads nowhere.
+pub(super) fn first_missing<'p>(steps: &'p [Step], document: &Value) -> Option<&'p Step> {
+    (0..steps.len()).find(|at| reference(&steps[..=*at], document).is_none()).map(|at| &steps[at])
+}
+
 pub(super) fn no_results(steps: &[Step]) -> String {
     format!("No results for path: {}", step::normalized(steps))
 }
