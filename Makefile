@@ -9,7 +9,7 @@ RELEASED := $(CURDIR)/target/release/skald
 # $(call phase,NAME,COMMAND): runs the command and says how long it took.
 phase = @echo "--- $(1)"; began=$$SECONDS; { $(2); }; status=$$?; echo "--- $(1): $$((SECONDS - began)) s"; exit $$status
 
-.PHONY: demo test bench release tidy lint unit conformance binary python end-to-end short-demo clean
+.PHONY: demo test bench bench-language release tidy lint unit conformance binary python end-to-end short-demo clean
 
 demo: release
 	@SKALD_BIN=$(RELEASED) $(PYTHON) examples/order-saga/demo.py
@@ -59,7 +59,11 @@ short-demo: binary
 
 # ARGUMENTS="--seconds 10 --loops", for example.
 bench: release
-	cargo run --release --package skald-bench -- --binary $(RELEASED) $(ARGUMENTS)
+	cargo run --release --package skald-bench --bin skald-bench -- --binary $(RELEASED) $(ARGUMENTS)
+
+# What expressions cost, beside other implementations of them.
+bench-language:
+	cargo run --release --package skald-bench --features yardsticks --bin language
 
 clean:
 	cargo clean

@@ -90,16 +90,27 @@ impl Case {
     }
 }
 
-/// A history of thousands of events as its beginning and its end.
+/// A history of thousands of events, and a line of thousands of characters, as its beginning and its end.
 fn shortened(history: &[String]) -> Vec<String> {
     const SHOWN: usize = 12;
+    let lines = |history: &[String]| history.iter().map(|line| shortened_line(line)).collect::<Vec<_>>();
     if history.len() <= 200 {
-        return history.to_vec();
+        return lines(history);
     }
-    let mut shown = history[..SHOWN].to_vec();
+    let mut shown = lines(&history[..SHOWN]);
     shown.push(format!("… {} events …", history.len() - 2 * SHOWN));
-    shown.extend_from_slice(&history[history.len() - SHOWN..]);
+    shown.extend(lines(&history[history.len() - SHOWN..]));
     shown
+}
+
+fn shortened_line(line: &str) -> String {
+    const SHOWN: usize = 100;
+    let characters: Vec<char> = line.chars().collect();
+    if characters.len() <= 2_000 {
+        return line.to_owned();
+    }
+    let [start, end] = [&characters[..SHOWN], &characters[characters.len() - SHOWN..]].map(|part| part.iter().collect::<String>());
+    format!("{start} … {} characters … {end}", characters.len() - 2 * SHOWN)
 }
 
 fn find_pages(folder: &Path, pages: &mut Vec<PathBuf>) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use serde_json::Map;
+use serde_json::{Map, Number};
 use skald_query::Value;
 
 /// Differences are quoted up to here.
@@ -74,6 +74,7 @@ pub fn compare(recorded: &Value, actual: &Value, beyond: Beyond, bindings: &mut 
             .zip(actual)
             .zip(0..)
             .try_for_each(|((recorded, actual), index)| compare(recorded, actual, beyond, bindings, &format!("{place}[{index}]"))),
+        (Value::Number(recorded), Value::Number(actual)) if is_same_number(recorded, actual) => Ok(()),
         (recorded, actual) if recorded == actual => Ok(()),
         _ => bail!(differ()),
     }
@@ -83,6 +84,14 @@ pub fn compare(recorded: &Value, actual: &Value, beyond: Beyond, bindings: &mut 
 pub fn brief(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= QUOTED_CHARACTERS { text } else { text.chars().take(QUOTED_CHARACTERS).chain("…".chars()).collect() }
+}
+
+/// The recorder printed numbers anew: a fraction is the same however it is written, and is never a whole number.
+pub fn is_same_number(recorded: &Number, actual: &Number) -> bool {
+    let (recorded_text, actual_text) = (recorded.to_string(), actual.to_string());
+    let is_fraction = |text: &str| text.contains(['.', 'e', 'E']);
+    let are_fractions = is_fraction(&recorded_text) && is_fraction(&actual_text);
+    recorded_text == actual_text || are_fractions && recorded.as_f64() == actual.as_f64()
 }
 
 /// `Execution` of a context object that was recorded before it had a `RedriveCount`.

@@ -25,7 +25,16 @@ pub fn line(event: &Event) -> String {
         match (name.as_str(), text) {
             ("input" | "output" | "parameters" | "error", Some(text)) => line.push_str(&format!(" {text}")),
             ("cause", Some(text)) => line.push_str(&format!(" {text:?}")),
-            ("name" | "resource" | "resourceType" | "region" | "roleArn" | "inputDetails" | "outputDetails", _) => {}
+            ("assignedVariables", _) => {
+                for (variable, value) in value.as_object().into_iter().flatten() {
+                    line.push_str(&format!(" ${variable}={}", value.as_str().unwrap_or_default()));
+                }
+            }
+            (
+                "name" | "state" | "resource" | "resourceType" | "region" | "roleArn" | "inputDetails" | "outputDetails"
+                | "assignedVariablesDetails",
+                _,
+            ) => {}
             (name, _) => line.push_str(&format!(" {name}={value}")),
         }
     }

@@ -7,7 +7,7 @@ use skald_asl::data_flow::{DataFlow, DataPath, ExpressionFlow, Number, PathFlow,
 use skald_asl::template::{Field, Template};
 use skald_query::budget::Exhausted;
 use skald_query::intrinsic::{Call, Surroundings};
-use skald_query::jsonata::{self, Bindings, Expression, Session};
+use skald_query::jsonata::{self, Bindings, ContextObject, Expression, Session};
 use skald_query::jsonpath::{EvalError, Path, Root};
 use skald_query::{Budget, Payload};
 
@@ -226,12 +226,16 @@ impl<'s> Scope<'s> {
 
     /// The value of one field that is a path; missing is AWS's text that names the field.
     fn field(&self, field: &str, path: &Path, document: &Payload) -> Result<Value, Failure> {
-        self.find(path, document).map_err(|error| self.missing_field(field, path, error, document))
+        match self.find(path, document) {
+            // SOURCE: measured on AWS, asl.md §3; only here, not in paths of other fields.
+            Err(EvalError::PastEnd { .. }) => Ok(Value::Null),
+            found => found.map_err(|error| self.missing_field(field, path, error, document)),
+        }
     }
 
     fn missing_field(&self, field: &str, path: &Path, error: EvalError, document: &Payload) -> Failure {
         match error {
-            EvalError::NotFound { .. } => self.runtime(&format!(
+            EvalError::NotFound { .. } | EvalError::PastEnd { .. } => self.runtime(&format!(
                 "The JSONPath '{}' specified for the field '{field}' could not be found in the input '{}'",
                 path.text(),
                 match path.root() {
@@ -374,7 +378,7 @@ impl Expressions<'_, '_> {
         let session = self.session.get_or_insert_with(|| {
             let bindings = Bindings {
                 input: states.input,
-                context: scope.context_object(),
+                context: scope,
                 result: states.result,
                 error_output: states.error_output,
                 variables: scope.variables.all(),

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::{Map, Value, json};
 use skald_asl::Timestamp;
+use skald_query::jsonata::ContextObject;
 use skald_query::jsonpath::{EvalError, Path, Root};
 use skald_query::{Budget, Payload};
 
@@ -163,8 +164,11 @@ impl Scope<'_> {
         })
     }
 
+}
+
+impl ContextObject for Scope<'_> {
     /// The whole context object. SOURCE: recorded member order, `context_object.json`.
-    pub(crate) fn context_object(&self) -> &Value {
+    fn context_object(&self) -> &Value {
         self.context_object.get_or_init(|| {
             let parts = [self.fixed_context(), self.own_context()].into_iter().filter_map(Value::as_object);
             Value::Object(parts.flatten().map(|(name, value)| (name.clone(), value.clone())).collect())

@@ -6,6 +6,7 @@ mod update_state_machine;
 mod delete_state_machine;
 mod describe_state_machine;
 mod list_state_machines;
+mod validate_state_machine_definition;
 mod describe_state_machine_for_execution;
 mod start_execution;
 mod stop_execution;
@@ -49,6 +50,7 @@ pub(crate) enum Action {
     DeleteStateMachine,
     DescribeStateMachine,
     ListStateMachines,
+    ValidateStateMachineDefinition,
     DescribeStateMachineForExecution,
     StartExecution,
     StopExecution,
@@ -122,6 +124,7 @@ async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError>
         Action::DeleteStateMachine => delete_state_machine::call(context, members).await,
         Action::DescribeStateMachine => describe_state_machine::call(context, members).await,
         Action::ListStateMachines => list_state_machines::call(context, members).await,
+        Action::ValidateStateMachineDefinition => validate_state_machine_definition::call(context, members).await,
         Action::DescribeStateMachineForExecution => describe_state_machine_for_execution::call(context, members).await,
         Action::StartExecution => start_execution::call(context, members).await,
         Action::StopExecution => stop_execution::call(context, members).await,

@@ -308,6 +308,43 @@ async fn stopping_ends_long_polls() {
 }
 
 #[tokio::test]
+async fn a_definition_is_validated() {
+    let harness = Harness::start().await;
+    let accepted = json!({ "result": "OK", "diagnostics": [], "truncated": false });
+    let valid = json!({ "definition": pass().to_string() });
+    assert_eq!(harness.done("ValidateStateMachineDefinition", valid).await, accepted);
+
+    let empty = harness.done("ValidateStateMachineDefinition", json!({ "definition": " " })).await;
+    let finding = json!({ "severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": "Definition must be a valid JSON object" });
+    assert_eq!(empty, json!({ "result": "FAIL", "diagnostics": [finding], "truncated": false }));
+
+    let states = json!({ "A": { "Type": "Pass", "Parameters": { "a": "$.a" }, "Next": "B" }, "B": { "Type": "Pass", "Next": "C" } });
+    let broken = json!({ "StartAt": "A", "States": states }).to_string();
+    let answer = harness.done("ValidateStateMachineDefinition", json!({ "definition": broken })).await;
+    let codes =
+        |answer: &Value| answer["diagnostics"].as_array().expect("a list").iter().map(|item| item["code"].clone()).collect::<Vec<_>>();
+    assert_eq!(codes(&answer), ["MISSING_TRANSITION_TARGET", "MISSING_END_STATE"]);
+    assert_eq!(answer["diagnostics"][0]["location"], "/States/B/Next");
+    let all = json!({ "definition": broken, "severity": "WARNING", "maxResults": 0 });
+    let answer = harness.done("ValidateStateMachineDefinition", all).await;
+    assert_eq!(codes(&answer), ["MISSING_TRANSITION_TARGET", "MISSING_END_STATE", "NO_DOLLAR"]);
+    assert_eq!(answer["truncated"], false);
+    let first = harness.done("ValidateStateMachineDefinition", json!({ "definition": broken, "maxResults": 1 })).await;
+    assert_eq!((codes(&first), &first["truncated"]), (vec![json!("MISSING_TRANSITION_TARGET")], &json!(true)));
+
+    let token = json!({ "Type": "Task", "Resource": "arn:aws:states:::sns:publish.waitForTaskToken", "Parameters": { "Message": "m" }, "End": true });
+    let token = json!({ "StartAt": "T", "States": { "T": token } }).to_string();
+    for (machine_type, result) in [("STANDARD", "OK"), ("EXPRESS", "FAIL")] {
+        let members = json!({ "definition": token, "type": machine_type });
+        assert_eq!(harness.done("ValidateStateMachineDefinition", members).await["result"], result);
+    }
+    for wrong in [json!({}), json!({ "definition": "" }), json!({ "definition": "{}", "maxResults": 101 })] {
+        assert_eq!(harness.call("ValidateStateMachineDefinition", wrong).await.kind(), "ValidationException");
+    }
+    harness.stopped().await;
+}
+
+#[tokio::test]
 async fn activities_are_created_described_listed_and_deleted() {
     let harness = Harness::start().await;
     let bad = harness.call("CreateActivity", json!({ "name": "activity/name" })).await;

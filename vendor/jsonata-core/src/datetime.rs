@@ -896,8 +896,9 @@ fn analyse_date_time_picture(picture: &str) -> Result<Vec<PictureItem>, DateTime
                 return Err(coded("D3135", "No matching closing bracket ']' in date/time picture string"));
             }
             let component = marker.chars().next().unwrap();
+            let after_component = component.len_utf8();
 
-            let comma = marker.rfind(',');
+            let comma = marker.rfind(',').filter(|comma| *comma >= after_component);
             let (pres_mod, width) = if let Some(comma_idx) = comma {
                 let width_mod = &marker[comma_idx + 1..];
                 let dash = width_mod.find('-');
@@ -916,11 +917,11 @@ fn analyse_date_time_picture(picture: &str) -> Result<Vec<PictureItem>, DateTime
                     None => (parse_width(width_mod), None),
                 };
                 (
-                    marker[1..comma_idx].to_string(),
+                    marker[after_component..comma_idx].to_string(),
                     Some(WidthSpec { min, max }),
                 )
             } else {
-                (marker[1..].to_string(), None)
+                (marker[after_component..].to_string(), None)
             };
 
             let mut m = MarkerSpec {

@@ -4310,7 +4310,7 @@ pub struct Evaluator {
     /// Host-registered custom functions, dispatched by name from the call
     /// position (`$name(...)`). Empty for the overwhelming majority of
     /// evaluators, which pay nothing. See `register_fn`/`register_fn_override`.
-    host_fns: HashMap<String, Rc<dyn HostFn>>,
+    host_fns: HashMap<String, (usize, Rc<dyn HostFn>)>,
     /// Compiled bodies of the object-constructor and `.(expr)` steps this
     /// evaluator has run, by `PathStep::id` (`None`: does not compile), so a
     /// step compiles once per evaluator rather than each time it runs (#197).
@@ -4425,10 +4425,11 @@ impl Evaluator {
     }
 
     /// Makes `$name(...)` call `f`, in the place of a built-in of that name if there is one. A built-in that compiles
-    /// may not be replaced: the compiled paths never ask for `f`.
-    pub fn register(&mut self, name: &str, f: impl HostFn + 'static) {
+    /// may not be replaced: the compiled paths never ask for `f`. As the argument of a higher-order function it is
+    /// called with no more than `arity` arguments.
+    pub fn register(&mut self, name: &str, arity: usize, f: impl HostFn + 'static) {
         debug_assert!(!is_compilable_builtin(name));
-        self.host_fns.insert(name.to_string(), Rc::new(f));
+        self.host_fns.insert(name.to_string(), (arity, Rc::new(f)));
     }
 
     /// Binds a variable below every evaluation.
@@ -4521,26 +4522,17 @@ impl Evaluator {
                     // and gets MAX, and the callback is handed every argument
                     // the HOF has (#126 group 5).
                     if let JValue::Builtin { name } = value {
-                        if !self.host_fns.is_empty() && self.host_fns.contains_key(&**name) {
-                            return usize::MAX;
+                        if let Some((arity, _)) = self.host_fns.get(&**name) {
+                            return *arity;
                         }
                         if let Some(arity) = crate::builtins::builtin_arity(name) {
                             return arity;
                         }
                     }
                 }
-                // A host-registered function (`register_fn`/`register_fn_override`)
-                // shadows any built-in of the same name in call position (see
-                // `evaluate_function_call`'s `host_fns` check), so its arity
-                // here must not fall back to the built-in's table entry --
-                // jsonata-js truncates to the *override's own*
-                // `implementation.length`, which this Rust API has no way to
-                // introspect for an arbitrary host closure. Return MAX
-                // instead: an override receives every argument uncut, rather
-                // than being silently truncated to a same-named builtin's
-                // arity it may not share.
-                if !self.host_fns.is_empty() && self.host_fns.contains_key(var_name) {
-                    return usize::MAX;
+                // A host function is handed as many arguments as it was registered with.
+                if let Some((arity, _)) = self.host_fns.get(var_name) {
+                    return *arity;
                 }
                 // A builtin passed by reference (e.g. `$map(arr, $uppercase)`)
                 // parses as this same AstNode::Variable shape. jsonata-js
@@ -7840,7 +7832,7 @@ impl Evaluator {
         // (register_fn rejects that), so the ordering is only observable for
         // overrides. The `is_empty` guard keeps the common (no host fns) path free.
         if !self.host_fns.is_empty() {
-            if let Some(f) = self.host_fns.get(name).cloned() {
+            if let Some((_, f)) = self.host_fns.get(name).cloned() {
                 let mut evaluated_args = Vec::with_capacity(args.len());
                 for arg in args {
                     evaluated_args.push(self.evaluate_internal(arg, data)?);
@@ -8654,11 +8646,8 @@ impl Evaluator {
                             "D3139: The $single() function expected exactly 1 matching result.  Instead it matched 0.".to_string(),
                         )),
                         1 => Ok(arr[0].clone()),
-                        count => Err(EvaluatorError::EvaluationError(format!(
-                            "D3138: The $single() function expected exactly 1 matching \
-                             result.  Instead it matched more. ({} values)",
-                            count
-                        ))),
+                        _ => Err(EvaluatorError::EvaluationError("D3138: The $single() function expected exactly 1 matching \
+                             result.  Instead it matched more.".to_string())),
                     }
                 } else {
                     // With predicate - find exactly 1 matching element.
@@ -8690,11 +8679,8 @@ impl Evaluator {
                             "D3139: The $single() function expected exactly 1 matching result.  Instead it matched 0.".to_string(),
                         )),
                         1 => Ok(matches.into_iter().next().unwrap()),
-                        count => Err(EvaluatorError::EvaluationError(format!(
-                            "D3138: The $single() function expected exactly 1 matching result.  \
-                             Instead it matched more. ({} values)",
-                            count
-                        ))),
+                        _ => Err(EvaluatorError::EvaluationError("D3138: The $single() function expected exactly 1 matching result.  \
+                             Instead it matched more.".to_string())),
                     }
                 }
             }
@@ -10387,7 +10373,7 @@ impl Evaluator {
         // `dispatch_pure` so a host override shadows a same-named builtin here
         // exactly as it does at the other two dispatch sites.
         if !self.host_fns.is_empty() {
-            if let Some(f) = self.host_fns.get(name).cloned() {
+            if let Some((_, f)) = self.host_fns.get(name).cloned() {
                 let mut ctx = HostCtx::new();
                 return f.call(values, &mut ctx);
             }
@@ -10995,7 +10981,7 @@ impl Evaluator {
             Some(JValue::Lambda(rc)) => PartialTarget::Lambda(Rc::clone(rc)),
             Some(JValue::Builtin { name: b }) => PartialTarget::Builtin(b.to_string()),
             _ if self.host_fns.contains_key(name) => {
-                PartialTarget::Host(HostTarget(Rc::clone(&self.host_fns[name])))
+                PartialTarget::Host(HostTarget(Rc::clone(&self.host_fns[name].1)))
             }
             _ if self.is_builtin_function(name) => PartialTarget::Builtin(name.to_string()),
             _ => {

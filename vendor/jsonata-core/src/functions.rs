@@ -2017,46 +2017,58 @@ pub mod encoding {
         })))
     }
 
+    /// What JavaScript's `encodeURIComponent` encodes: all but letters, digits and `-_.!~*'()`.
+    const COMPONENT_ENCODED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'-').remove(b'_').remove(b'.').remove(b'!').remove(b'~').remove(b'*')
+        .remove(b'\'').remove(b'(').remove(b')');
+    /// What JavaScript's `encodeURI` encodes: it leaves `;/?:@&=+$,#`, too.
+    const URL_ENCODED: &percent_encoding::AsciiSet = &COMPONENT_ENCODED
+        .remove(b';').remove(b'/').remove(b'?').remove(b':').remove(b'@').remove(b'&')
+        .remove(b'=').remove(b'+').remove(b'$').remove(b',').remove(b'#');
+
     /// $encodeUrlComponent(string) - Encode URL component
     pub fn encode_url_component(s: &str) -> Result<JValue, FunctionError> {
-        let encoded = percent_encoding::utf8_percent_encode(s, percent_encoding::NON_ALPHANUMERIC)
-            .to_string();
+        let encoded = percent_encoding::utf8_percent_encode(s, COMPONENT_ENCODED).to_string();
         Ok(JValue::string(encoded))
     }
 
     /// $decodeUrlComponent(string) - Decode URL component
     pub fn decode_url_component(s: &str) -> Result<JValue, FunctionError> {
-        match percent_encoding::percent_decode_str(s).decode_utf8() {
-            Ok(decoded) => Ok(JValue::string(decoded.to_string())),
-            // jsonata-js reports every malformed-URL failure as D3140, naming
-            // the function and quoting the offending value.
-            Err(_) => Err(FunctionError::RuntimeError(format!(
-                "D3140: Malformed URL passed to ${}(): {}",
-                "decodeUrlComponent", crate::parser::quoted(s)
-            ))),
-        }
+        decoded("decodeUrlComponent", s, b"")
     }
 
     /// $encodeUrl(string) - Encode full URL
     /// More permissive than encodeUrlComponent - allows URL structure characters
     pub fn encode_url(s: &str) -> Result<JValue, FunctionError> {
-        // Use CONTROLS to preserve URL structure (://?#[]@!$&'()*+,;=)
-        let encoded =
-            percent_encoding::utf8_percent_encode(s, percent_encoding::CONTROLS).to_string();
+        let encoded = percent_encoding::utf8_percent_encode(s, URL_ENCODED).to_string();
         Ok(JValue::string(encoded))
     }
 
-    /// $decodeUrl(string) - Decode full URL
+    /// $decodeUrl(string) - Decode full URL. What stands for `;/?:@&=+$,#` stays encoded, as
+    /// JavaScript's `decodeURI` has it.
     pub fn decode_url(s: &str) -> Result<JValue, FunctionError> {
-        match percent_encoding::percent_decode_str(s).decode_utf8() {
-            Ok(decoded) => Ok(JValue::string(decoded.to_string())),
-            // jsonata-js reports every malformed-URL failure as D3140, naming
-            // the function and quoting the offending value.
-            Err(_) => Err(FunctionError::RuntimeError(format!(
-                "D3140: Malformed URL passed to ${}(): {}",
-                "decodeUrl", crate::parser::quoted(s)
-            ))),
+        decoded("decodeUrl", s, b";/?:@&=+$,#")
+    }
+
+    /// `s` without its escapes, but for those of the bytes that are `kept`.
+    fn decoded(function: &str, s: &str, kept: &[u8]) -> Result<JValue, FunctionError> {
+        // jsonata-js reports every malformed-URL failure as D3140, naming
+        // the function and quoting the offending value.
+        let malformed = || {
+            let quoted = crate::parser::quoted(s);
+            FunctionError::RuntimeError(format!("D3140: Malformed URL passed to ${function}(): {quoted}"))
+        };
+        let mut text = String::with_capacity(s.len());
+        for (index, piece) in s.split('%').enumerate() {
+            if index > 0 {
+                let digits = piece.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+                let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or_else(malformed)?;
+                text.push_str(if kept.contains(&code) { "%25" } else { "%" });
+            }
+            text.push_str(piece);
         }
+        let decoded = percent_encoding::percent_decode_str(&text).decode_utf8().map_err(|_| malformed())?;
+        Ok(JValue::string(decoded.to_string()))
     }
 }
 

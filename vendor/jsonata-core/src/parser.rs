@@ -20,20 +20,7 @@ fn unexpected_token_message(token: &str) -> String {
     if token.is_empty() {
         return "S0207: Unexpected end of expression".to_string();
     }
-    // jsonata-js's tokenizer knows no other character, and calls it an operator.
-    if is_unknown_operator(token) {
-        return format!("S0204: Unknown operator: {}", quoted(token));
-    }
     format!("S0211: The symbol {token} cannot be used as a unary operator")
-}
-
-/// Whether `token` is a character no token begins with.
-fn is_unknown_operator(token: &str) -> bool {
-    let mut chars = token.chars();
-    matches!((chars.next(), chars.next()), (Some(c), None)
-        if !c.is_alphanumeric() && !".[]{}()?,@#;:?+-*/%|=<>^&!~".contains(c))
-        || token == "!"
-        || token == "~"
 }
 
 /// A token as jsonata-js's messages quote it.
@@ -721,39 +708,39 @@ impl Lexer {
     fn read_regex(&mut self) -> Result<Token, ParserError> {
         self.advance(); // skip opening /
 
-        // Read pattern
+        // As jsonata-js `scanRegex`: a `/` that is escaped or within brackets
+        // does not end the pattern.
         let mut pattern = String::new();
         let mut escaped = false;
-
+        let mut depth = 0i32;
         loop {
-            match self.current() {
-                None => return Err(ParserError::UnclosedString),
-                Some('/') if !escaped => {
-                    self.advance(); // skip closing /
-                    break;
-                }
-                Some('\\') if !escaped => {
-                    escaped = true;
-                    pattern.push('\\');
-                    self.advance();
-                }
-                Some(ch) => {
-                    escaped = false;
-                    pattern.push(ch);
-                    self.advance();
-                }
+            let Some(ch) = self.current() else {
+                return Err(ParserError::Coded {
+                    code: "S0302",
+                    message: "No terminating / in regular expression".to_string(),
+                });
+            };
+            self.advance();
+            match ch {
+                '/' if !escaped && depth == 0 => break,
+                '(' | '[' | '{' if !escaped => depth += 1,
+                ')' | ']' | '}' if !escaped => depth -= 1,
+                _ => {}
             }
+            escaped = ch == '\\' && !escaped;
+            pattern.push(ch);
+        }
+        if pattern.is_empty() {
+            return Err(ParserError::Coded {
+                code: "S0301",
+                message: "Empty regular expressions are not allowed".to_string(),
+            });
         }
 
-        // Read flags (optional)
         let mut flags = String::new();
-        while let Some(ch) = self.current() {
-            if ch.is_alphabetic() {
-                flags.push(ch);
-                self.advance();
-            } else {
-                break;
-            }
+        while let Some(ch @ ('i' | 'm')) = self.current() {
+            flags.push(ch);
+            self.advance();
         }
 
         Ok(Token::Regex { pattern, flags })
@@ -1026,7 +1013,10 @@ impl Lexer {
                 }
 
                 Some(ch) => {
-                    return Err(ParserError::UnexpectedToken(ch.to_string()));
+                    return Err(ParserError::Coded {
+                        code: "S0204",
+                        message: format!("Unknown operator: {}", quoted(&ch.to_string())),
+                    });
                 }
             }
         }

@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use serde_json::Number;
 use skald_query::Value;
 use skald_query::jsonata::Expression;
 use skald_query::jsonpath::{Path, ReferencePath, Root};
@@ -203,6 +204,15 @@ impl<'d> Fields<'d> {
                 None
             }
         }
+    }
+
+    /// Any number, as exact as it is written.
+    pub(crate) fn number(&self, reader: &mut Reader, field: &str) -> Option<Number> {
+        let number = self.get(field)?.as_number();
+        if number.is_none() {
+            self.wrong_type(reader, field, "Number");
+        }
+        number.cloned()
     }
 
     /// A number in `range`.

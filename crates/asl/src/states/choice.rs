@@ -1,5 +1,6 @@
 //! Choice: the first rule that holds says where to go.
 
+use serde_json::Number;
 use skald_query::Value;
 use skald_query::jsonpath::Path;
 
@@ -60,7 +61,7 @@ pub enum Comparator {
     TextMatches(TextPattern),
     Number {
         order: Order,
-        operand: Operand<f64>,
+        operand: Operand<Number>,
     },
     Boolean(Operand<bool>),
     Timestamp {
@@ -287,7 +288,7 @@ impl Comparison {
                 Some(Comparator::Text { order, operand })
             }
             Self::Number { order, side } => {
-                let operand = side.read(rule, name, reader, |rule, reader| rule.number_in(reader, name, f64::MIN..=f64::MAX))?;
+                let operand = side.read(rule, name, reader, |rule, reader| rule.number(reader, name))?;
                 Some(Comparator::Number { order, operand })
             }
             Self::Boolean(side) => side.read(rule, name, reader, |rule, reader| rule.boolean(reader, name)).map(Comparator::Boolean),

@@ -32,6 +32,13 @@ fn parsed_strings_are_compared_as_values_and_to_the_last_member() {
 }
 
 #[test]
+fn fractions_are_the_same_however_they_are_written() {
+    let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    check(read("[1.0, 1e22, 100.0]"), read("[1.00, 1.0E22, 1E2]"), Beyond::Refused, None);
+    check(read("[100]"), read("[100.0]"), Beyond::Refused, Some("it[0]: recorded 100, came 100.0"));
+}
+
+#[test]
 fn nothing_is_not_null() {
     check(json!({ "a": null }), json!({}), Beyond::Allowed, Some("it.a: recorded null, came nothing"));
     check(json!({}), json!({ "a": null }), Beyond::Refused, Some("it.a: not recorded, came null"));

@@ -34,14 +34,15 @@ pub(super) async fn run(case: &Value) -> Result<Verdict> {
 
 fn not_run(case: &Value) -> Option<Reason> {
     let expected = &case["expected"];
-    let has_feature = |name: &str| list(&case["features"]).iter().any(|feature| feature == name);
+    let is_listed = list(&case["features"]).iter().any(|feature| feature == "distributed-map");
+    let is_distributed = is_listed || list(&expected["events"]).iter().any(|event| text_of(&event["type"]).starts_with("MapRun"));
     let has_log = ["logged_events", "logged_end_event", "logged_events_of_executions"].iter().any(|name| expected.get(*name).is_some());
     let is_stopped = list(&case["during"]).iter().any(|step| step["op"] == "StopExecution");
     let is_unscripted = case["replay"] == "interactive" && list(&case["stubs"]).is_empty() && !is_stopped;
     match () {
         () if case["replay"] == "s3" => Some(Reason::S3Content),
         () if case["type"] == "EXPRESS" => Some(Reason::Express),
-        () if has_feature("distributed-map") => Some(Reason::DistributedMap),
+        () if is_distributed => Some(Reason::DistributedMap),
         () if has_log => Some(Reason::LogDelivery),
         () if is_unscripted => Some(Reason::Interactive),
         () => None,

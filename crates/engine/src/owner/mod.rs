@@ -22,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_integrations::Outcome;
-use skald_interpreter::{Command, EventId, TaskAnswer};
+use skald_interpreter::{Command, TaskAnswer};
 use skald_store::{EntityId, Epoch, PartitionId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;

@@ -8,7 +8,7 @@ use skald_asl::states::{Choice, Comparator, Operand, Order, Rule, Test, TextPatt
 use skald_asl::template::Template;
 use skald_asl::{Timestamp, Transition};
 use skald_query::jsonpath::{EvalError, Found, Path, Root};
-use skald_query::{Budget, Payload, budget};
+use skald_query::{Budget, Payload, budget, number};
 
 use crate::data_flow::{Expressions, Leaving, States};
 use crate::decide::{Halt, Slice};
@@ -168,9 +168,8 @@ impl<'v> Tester<'v, '_> {
                 Ok(fits(pattern, text))
             }
             Comparator::Number { order, operand } => {
-                let operand = self.operand(operand, Value::as_f64)?;
-                let ordering = value.as_f64().and_then(|number| number.partial_cmp(operand.get()));
-                Ok(ordering.is_some_and(|ordering| is_ordered(*order, ordering)))
+                let operand = self.operand(operand, |value| value.as_number().cloned())?;
+                Ok(value.as_number().is_some_and(|number| is_ordered(*order, number::compare(number, operand.get()))))
             }
             Comparator::Boolean(operand) => {
                 let operand = self.operand(operand, Value::as_bool)?;
@@ -205,7 +204,7 @@ impl<'v> Tester<'v, '_> {
         };
         match path.find(document, self.budget) {
             Ok(found) => Ok(Some(found)),
-            Err(EvalError::NotFound { .. }) => Ok(None),
+            Err(EvalError::NotFound { .. } | EvalError::PastEnd { .. }) => Ok(None),
             Err(EvalError::Failed { .. }) => Err(invalid_value(path)),
             Err(EvalError::Exhausted) => Err(Error::Exhausted { path: path.text().to_owned() }),
         }

@@ -4,20 +4,81 @@ use serde_json::{Map, Number, Value, json};
 
 const NAMES: &[&str] = &["a", "b", "c", "l", "o", "x", "price", "é", "a b", ")", "0"];
 const TEXTS: &[&str] = &[
-    "", "a", "b", "abc", "ABC", "1", "2", "1.0", "01", "8.95", "1E+10", "true", "null", "[1]", "[a]", "{a:1}", "$", "$.a", "@x", "é", "😀", "z\u{ffff}",
-    "'a'", "a\\b", "a b", "\"",
+    "",
+    "a",
+    "b",
+    "abc",
+    "ABC",
+    "1",
+    "2",
+    "1.0",
+    "01",
+    "8.95",
+    "1E+10",
+    "true",
+    "null",
+    "[1]",
+    "[a]",
+    "{a:1}",
+    "$",
+    "$.a",
+    "@x",
+    "é",
+    "😀",
+    "z\u{ffff}",
+    "'a'",
+    "a\\b",
+    "a b",
+    "\"",
 ];
 const NUMBERS: &[&str] = &[
-    "0", "1", "2", "3", "5", "-1", "-0", "10", "1.0", "2.0", "8.95", "0.5", "-2.5", "1e2", "1E10", "1e-7", "0.00001", "100.0", "2147483648", "9007199254740993",
-    "12345678901234567890", "123456789012345678901234567890", "0.1234567890123456789",
+    "0",
+    "1",
+    "2",
+    "3",
+    "5",
+    "-1",
+    "-0",
+    "10",
+    "1.0",
+    "2.0",
+    "8.95",
+    "0.5",
+    "-2.5",
+    "1e2",
+    "1E10",
+    "1e-7",
+    "0.00001",
+    "100.0",
+    "2147483648",
+    "9007199254740993",
+    "12345678901234567890",
+    "123456789012345678901234567890",
+    "0.1234567890123456789",
 ];
-const FUNCTIONS: &[&str] = &["length", "size", "keys", "first", "last", "index", "append", "concat", "min", "max", "avg", "sum", "stddev", "nothing"];
+const FUNCTIONS: &[&str] = &["length", "size", "keys", "first", "last", "index", "concat", "min", "max", "avg", "sum", "stddev", "nothing"];
 const SYMBOLS: &[&str] = &["==", "!=", "===", "!==", "<", "<=", ">", ">="];
-const WORDS: &[&str] = &["in", "nin", "IN", "contains", "size", "empty", "subsetof", "anyof", "noneof", "all", "exists", "type", "matches", "and"];
-const PATTERNS: &[&str] = &["/a.*/", "/A.*/i", "/.*/", "/\\d+/", "/[a-c]+/", "/b/", "/.*b.*/", "/(?i)abc/", "/\\w*/", "/a|b/", "/1\\.?0?/", "/a{1,2}b?c?/", "/^abc$/"];
+const WORDS: &[&str] =
+    &["in", "nin", "IN", "contains", "size", "empty", "subsetof", "anyof", "noneof", "all", "exists", "type", "matches", "and"];
+const PATTERNS: &[&str] = &[
+    "/a.*/",
+    "/A.*/i",
+    "/.*/",
+    "/\\d+/",
+    "/[a-c]+/",
+    "/b/",
+    "/.*b.*/",
+    "/(?i)abc/",
+    "/\\w*/",
+    "/a|b/",
+    "/1\\.?0?/",
+    "/a{1,2}b?c?/",
+    "/^abc$/",
+];
 /// What a path is damaged with.
 const SCRAPS: &[&str] = &[
-    ".", "..", "[", "]", "(", ")", "'", "\"", "*", "?", "@", "$", ",", ":", " ", "0", "-1", "a", "!", "&&", "||", "=", "==", "<", "~", "/", "\\", "{", "}", "=~", "é", "in", "\t",
+    ".", "..", "[", "]", "(", ")", "'", "\"", "*", "?", "@", "$", ",", ":", " ", "0", "-1", "a", "!", "&&", "||", "=", "==", "<", "~", "/",
+    "\\", "{", "}", "=~", "é", "in", "\t",
 ];
 
 /// Numbers that look random, the same for the same seed.
@@ -27,16 +88,48 @@ pub struct Dice(u64);
 pub fn cases(seed: u64) -> impl Iterator<Item = Value> {
     let mut dice = Dice(seed.wrapping_mul(2).wrapping_add(1));
     std::iter::repeat_with(move || {
-        let document = match dice.roll(8) {
-            0 => list(&mut dice, 3),
-            _ => object(&mut dice, 3),
-        };
-        let mut path = format!("${}{}", step(&mut dice, 2), steps(&mut dice, 2));
-        if dice.roll(6) == 0 {
+        let (mut path, document) = if dice.roll(3) > 0 { likely(&mut dice) } else { unlikely(&mut dice) };
+        if dice.roll(8) == 0 {
             damage(&mut dice, &mut path);
         }
         json!({"path": path, "document": document})
     })
+}
+
+/// A list of objects of one shape, and a path into it.
+fn likely(dice: &mut Dice) -> (String, Value) {
+    let items: Vec<Value> = (0..1 + dice.roll(4))
+        .map(|_| {
+            let names: Vec<&str> = NAMES[..6].iter().copied().filter(|_| dice.roll(6) > 0).collect();
+            let members = names.into_iter().map(|name| (name.to_owned(), value(dice, 2)));
+            Value::Object(members.collect())
+        })
+        .collect();
+    let document = match dice.roll(4) {
+        0 => Value::Array(items),
+        _ => json!({"l": items, "o": object(dice, 2), "a": list(dice, 1), "x": value(dice, 0)}),
+    };
+    let list = if document.is_array() { "" } else { dice.pick(&[".l", ".l", "..l", "['l']", ".*", ".a"]) };
+    let first = match dice.roll(8) {
+        0 => "[*]".to_owned(),
+        1 => step(dice, 1),
+        2 => format!(".{}", function(dice, 1)),
+        _ => format!("[?({})]", condition(dice, 1)),
+    };
+    let second = match dice.roll(3) {
+        0 => step(dice, 1),
+        1 => format!(".{}", dice.name()),
+        _ => String::new(),
+    };
+    (format!("${list}{first}{second}"), document)
+}
+
+fn unlikely(dice: &mut Dice) -> (String, Value) {
+    let document = match dice.roll(8) {
+        0 => list(dice, 3),
+        _ => object(dice, 3),
+    };
+    (format!("${}{}", step(dice, 2), steps(dice, 2)), document)
 }
 
 impl Dice {
@@ -99,6 +192,9 @@ fn steps(dice: &mut Dice, filters_left: usize) -> String {
     if dice.roll(6) == 0 {
         text.push('.');
         text.push_str(&function(dice, filters_left));
+    } else if dice.roll(20) == 0 && !text.contains("..") {
+        // The library changes the document, which only the last step does not see.
+        text.push_str(&format!(".append({})", argument(dice, "append", 0)));
     }
     text
 }
@@ -135,7 +231,7 @@ fn index(dice: &mut Dice) -> i64 {
 
 fn function(dice: &mut Dice, filters_left: usize) -> String {
     let name = dice.pick(FUNCTIONS);
-    let count = if matches!(name, "index" | "append" | "concat") { 1 + dice.roll(2) } else { dice.roll(12) / 11 };
+    let count = if matches!(name, "index" | "concat") { 1 + dice.roll(2) } else { dice.roll(12) / 11 };
     let arguments: Vec<String> = (0..count).map(|_| argument(dice, name, filters_left)).collect();
     format!("{name}({})", arguments.join(dice.pick(&[",", ", "])))
 }
@@ -175,7 +271,7 @@ fn condition(dice: &mut Dice, filters_left: usize) -> String {
 fn path_operand(dice: &mut Dice, filters_left: usize) -> String {
     match dice.roll(8) {
         0 => "@".to_owned(),
-        1 => format!("${}", steps(dice, filters_left)),
+        1 => format!("$.{}{}", dice.name(), steps(dice, 0)),
         2 => format!("@{}", steps(dice, filters_left)),
         3 => format!("@.{}.{}()", dice.name(), dice.pick(FUNCTIONS)),
         _ => format!("@.{}", dice.name()),

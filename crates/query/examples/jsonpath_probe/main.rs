@@ -51,7 +51,7 @@ fn answer(case: &Value) -> Value {
     let definite = path.is_definite();
     match path.find(&case["document"], &mut Budget::of_steps(BUDGET_STEPS)) {
         Ok(found) => json!({"definite": definite, "value": found.into_value()}),
-        Err(EvalError::NotFound { reason }) => json!({"definite": definite, "error": "missing", "message": reason}),
+        Err(EvalError::NotFound { reason } | EvalError::PastEnd { reason }) => json!({"definite": definite, "error": "missing", "message": reason}),
         Err(EvalError::Failed { reason }) => json!({"definite": definite, "error": "failed", "message": reason}),
         Err(error @ EvalError::Exhausted) => json!({"definite": definite, "error": "exhausted", "message": error.to_string()}),
     }
@@ -68,7 +68,11 @@ fn differ(seed: u64, count: usize, oracle: &mut Command) -> anyhow::Result<()> {
         let ours = answer(&case);
         if !is_same(&ours, &theirs) {
             different += 1;
-            println!("path     {}\ndocument {}\nours     {ours}\ntheirs   {theirs}\n", case["path"].as_str().unwrap_or_default(), case["document"]);
+            println!(
+                "path     {}\ndocument {}\nours     {ours}\ntheirs   {theirs}\n",
+                case["path"].as_str().unwrap_or_default(),
+                case["document"]
+            );
         }
     }
     drop(questions);

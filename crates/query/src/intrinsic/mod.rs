@@ -171,7 +171,7 @@ impl CallError {
             Self::Path { path: _, error: EvalError::Failed { reason } } => reason.clone(),
             // Jayway's own words come through when an index is asked of what is no list.
             Self::Path { path: _, error: EvalError::NotFound { reason } } if reason.starts_with("Filter: ") => reason.clone(),
-            Self::Path { path, error: EvalError::NotFound { reason: _ } } => {
+            Self::Path { path, error: EvalError::NotFound { reason: _ } | EvalError::PastEnd { reason: _ } } => {
                 let field = match path.root() {
                     Root::Input | Root::Variable(_) => path.text(),
                     Root::Context => &path.text()[1..],

@@ -22,12 +22,12 @@ const RANGE_ITEMS_MAX: i128 = 360_145;
 
 /// Makes the functions known to `evaluator`.
 pub(super) fn register(evaluator: &mut Evaluator) {
-    evaluator.register("partition", partition);
-    evaluator.register("range", range);
-    evaluator.register("hash", hash);
-    evaluator.register("random", random);
-    evaluator.register("uuid", uuid);
-    evaluator.register("parse", parse);
+    evaluator.register("partition", 2, partition);
+    evaluator.register("range", 3, range);
+    evaluator.register("hash", 2, hash);
+    evaluator.register("random", 1, random);
+    evaluator.register("uuid", 0, uuid);
+    evaluator.register("parse", 1, parse);
 }
 
 /// `$partition(array, size)`: the array cut into arrays of `size`, the last one shorter.

@@ -15,7 +15,10 @@ pub const BUILT_BYTES_MAX: u64 = 96 * 1024 * 1024;
 pub const VALUE_BYTES_MAX: usize = 873_782 * 8;
 
 /// How deeply evaluations may nest.
-pub const DEPTH_MAX: usize = 1_000;
+///
+/// SOURCE: measured on AWS: `1+1+…+1` is accepted with 100 terms, 99 parentheses, 99 brackets, 99 stages of `~>` and
+/// `$f(31)` of a function that adds to its own call; one level more of each is refused.
+pub const DEPTH_MAX: usize = 100;
 
 /// Bytes of the printed result. More than any payload may have, so that the interpreter still sees it is too large.
 pub const RESULT_BYTES_MAX: usize = 1024 * 1024;

@@ -12,6 +12,7 @@
 
 pub mod limits;
 mod references;
+mod shortcut;
 mod values;
 mod functions;
 mod session;
@@ -23,7 +24,7 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::parser;
 
 pub use references::StatesMembers;
-pub use session::{Bindings, EvalError, Session};
+pub use session::{Bindings, ContextObject, EvalError, Session};
 
 /// An expression, parsed and checked: what stands between `{%` and `%}`.
 #[derive(Debug, Clone)]
@@ -31,7 +32,9 @@ pub struct Expression {
     text: Box<str>,
     tree: AstNode,
     variables: BTreeSet<String>,
+    functions: BTreeSet<String>,
     states_members: StatesMembers,
+    shortcut: Option<shortcut::Shortcut>,
 }
 
 /// Why a text is no expression Step Functions accepts, in AWS's words.
@@ -53,6 +56,9 @@ impl Expression {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let tree = parser::parse(text).map_err(|error| ParseError::Syntax { message: without_code(error.to_string()) })?;
         let references = references::References::of(&tree);
+        if references.binds_no_variable {
+            return Err(ParseError::Syntax { message: "The left side of := must be a variable name (start with $)".to_owned() });
+        }
         // SOURCE: AWS reads no data where an expression begins: names, `$` and `$$` are refused there.
         if let Some(name) = references.top_level.first() {
             let message = match name.as_str() {
@@ -61,7 +67,9 @@ impl Expression {
             };
             return Err(ParseError::Unsupported { message });
         }
-        Ok(Self { text: text.into(), tree, variables: references.variables, states_members: references.states_members })
+        let references::References { variables, functions, states_members, top_level: _, binds_no_variable: _ } = references;
+        let shortcut = shortcut::Shortcut::of(&tree);
+        Ok(Self { text: text.into(), tree, variables, functions, states_members, shortcut })
     }
 
     /// As written between the delimiters.
@@ -72,6 +80,13 @@ impl Expression {
     /// The `$name`s that are neither built in nor bound inside the expression, without their `$`; `states` is not among them.
     pub fn variables(&self) -> &BTreeSet<String> {
         &self.variables
+    }
+
+    /// Whether it reads the workflow's variable of this name, where there is one: it then hides a built-in function.
+    ///
+    /// SOURCE: AWS's own sample of long-lived transactions reads `$error`.
+    pub(crate) fn reads(&self, variable: &str) -> bool {
+        self.variables.contains(variable) || self.functions.contains(variable)
     }
 
     /// What it reads of `$states`.

@@ -25,9 +25,13 @@ impl StatesMembers {
 #[derive(Debug, Default)]
 pub(super) struct References {
     pub(super) variables: BTreeSet<String>,
+    /// Functions that are built in, unless the workflow has a variable of the name.
+    pub(super) functions: BTreeSet<String>,
     pub(super) states_members: StatesMembers,
     /// Names that are looked up where there is no data, each once, in the order they are written; `$` and `$$` too.
     pub(super) top_level: Vec<String>,
+    /// `:=` has something other than a variable on its left.
+    pub(super) binds_no_variable: bool,
 }
 
 /// What a name is looked up in.
@@ -186,7 +190,8 @@ impl Walk {
 
     fn binding(&mut self, target: &AstNode, value: &AstNode, context: Context) {
         let AstNode::Variable(name) = target else {
-            return self.node(value, context);
+            self.found.binds_no_variable = true;
+            return;
         };
         // A function may call itself by the name it is being given.
         if matches!(value, AstNode::Lambda { .. }) {
@@ -220,7 +225,9 @@ impl Walk {
         }
         if name == "states" {
             self.found.states_members.whole = true;
-        } else if name != "eval" && !evaluator::is_builtin_name(name) && !super::functions::NAMES.contains(&name) {
+        } else if name == "eval" || evaluator::is_builtin_name(name) || super::functions::NAMES.contains(&name) {
+            self.found.functions.insert(name.to_owned());
+        } else {
             self.found.variables.insert(name.to_owned());
         }
     }

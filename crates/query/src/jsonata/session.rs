@@ -1,6 +1,9 @@
 //! Evaluating the expressions of one state over what that state sees.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use jsonata_core::evaluator::{CancelToken, Context, Evaluator, EvaluatorOptions};
 use jsonata_core::meter;
@@ -8,17 +11,30 @@ use jsonata_core::value::{JMap, JValue};
 use serde_json::Value;
 
 use super::limits::{BUILT_BYTES_MAX, DEPTH_MAX, STEPS_MAX, VALUE_BYTES_MAX};
+use super::shortcut::{self, Shortcut, Walked};
 use super::{Expression, functions, values};
 use crate::budget::Exhausted;
 use crate::{Budget, Payload};
+
+/// Where `$states.context` comes from: it is as large as the execution's input, and few expressions read it.
+pub trait ContextObject {
+    fn context_object(&self) -> &Value;
+}
+
+/// One that is put together already.
+impl ContextObject for Value {
+    fn context_object(&self) -> &Value {
+        self
+    }
+}
 
 /// What the expressions of a state see.
 #[derive(Clone)]
 pub struct Bindings<'a> {
     /// `$states.input`.
     pub input: &'a Payload,
-    /// `$states.context`.
-    pub context: &'a Value,
+    /// `$states.context`; put together only for an expression that reads it.
+    pub context: &'a dyn ContextObject,
     /// `$states.result`, where there is one.
     pub result: Option<&'a Payload>,
     /// `$states.errorOutput`, in a catcher.
@@ -34,6 +50,7 @@ pub struct Bindings<'a> {
 /// Evaluates over one set of [`Bindings`], converting each only when an expression reads it, and then once.
 pub struct Session<'a> {
     bindings: Bindings<'a>,
+    flag: Option<Arc<AtomicBool>>,
     evaluator: Evaluator,
     input: Option<JValue>,
     context: Option<JValue>,
@@ -52,7 +69,7 @@ pub enum EvalError {
     #[error("returned an unsupported result type.")]
     UnsupportedResultType,
     /// `message` begins with JSONata's code, as in `T1006: Attempted to invoke a non-function`.
-    #[error("threw an error during evaluation. {message}")]
+    #[error("threw an error during evaluation{} {message}", if super::split_code(message).0.is_some() { "." } else { ":" })]
     Threw { message: String },
     #[error("threw an error during evaluation: Expression evaluation timeout: Check for infinite loop")]
     Timeout,
@@ -71,6 +88,9 @@ pub enum EvalError {
     /// The cancel flag was raised.
     #[error("was cancelled")]
     Cancelled,
+    /// A bug of the evaluator, which stops this expression and nothing else.
+    #[error("could not be evaluated")]
+    Broken,
 }
 
 impl<'a> Session<'a> {
@@ -80,12 +100,10 @@ impl<'a> Session<'a> {
     }
 
     /// A session whose evaluations end soon after `flag` is raised: the last resort of a shell that has a clock.
-    pub fn cancellable(bindings: Bindings<'a>, flag: Option<std::sync::Arc<std::sync::atomic::AtomicBool>>) -> Self {
-        let options = EvaluatorOptions { cancel: flag.map(CancelToken), ..EvaluatorOptions::default() };
-        let mut evaluator = Evaluator::with_options(Context::new(), options);
-        functions::register(&mut evaluator);
+    pub fn cancellable(bindings: Bindings<'a>, flag: Option<Arc<AtomicBool>>) -> Self {
+        let evaluator = evaluator(flag.clone());
         let dice = bindings.seed;
-        Self { bindings, evaluator, input: None, context: None, result: None, error_output: None, bound: BTreeSet::new(), dice }
+        Self { bindings, flag, evaluator, input: None, context: None, result: None, error_output: None, bound: BTreeSet::new(), dice }
     }
 
     /// The value of `expression`. The steps it took are spent from `budget`, also when it fails.
@@ -93,16 +111,24 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`EvalError`], one for each way AWS fails an evaluation.
     pub fn evaluate(&mut self, expression: &Expression, budget: &mut Budget) -> Result<Value, EvalError> {
+        if let Some(answer) = self.shortcut(expression, budget) {
+            return answer;
+        }
         self.bind_what_is_read(expression);
         let steps = budget.steps_left().min(STEPS_MAX);
         let limits = meter::Limits { steps, bytes: BUILT_BYTES_MAX, value_bytes: VALUE_BYTES_MAX, depth: DEPTH_MAX };
         let scope = meter::Scope::enter(limits, self.bindings.now_millis, self.dice);
-        let evaluated = self.evaluator.evaluate(expression.tree(), &JValue::Undefined);
+        let evaluated = catch_unwind(AssertUnwindSafe(|| self.evaluator.evaluate(expression.tree(), &JValue::Undefined)));
         let tripped = meter::tripped();
         let steps_used = scope.steps_used();
         self.dice = scope.dice();
         drop(scope);
         let spent = budget.spend(steps_used);
+        let Ok(evaluated) = evaluated else {
+            self.evaluator = evaluator(self.flag.clone());
+            self.bound.clear();
+            return Err(EvalError::Broken);
+        };
         if let Some(limit) = tripped {
             return Err(match limit {
                 meter::Trip::Steps if steps < STEPS_MAX => EvalError::Exhausted(Exhausted),
@@ -123,11 +149,44 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The answer of an expression that is nothing but names, from the JSON itself.
+    fn shortcut(&self, expression: &Expression, budget: &mut Budget) -> Option<Result<Value, EvalError>> {
+        let Shortcut { variable, names } = expression.shortcut.as_ref()?;
+        let bindings = &self.bindings;
+        let (root, names) = match (&**variable, names.split_first()) {
+            ("states", Some((member, rest))) => {
+                let member = match &**member {
+                    "input" => Some(bindings.input.value()),
+                    "context" => Some(bindings.context.context_object()),
+                    "result" => bindings.result.map(Payload::value),
+                    "errorOutput" => bindings.error_output,
+                    _ => None,
+                };
+                (member, rest)
+            }
+            ("states", None) => return None,
+            // Not a variable of the workflow: one of JSONata's functions, or nothing.
+            (name, _) if !expression.variables().contains(name) => return None,
+            (name, _) => (bindings.variables.iter().find(|(known, _)| *known == name).map(|(_, payload)| payload.value()), &names[..]),
+        };
+        let walked = match root {
+            Some(root) => shortcut::walk(root, names),
+            None => Walked::Missing,
+        };
+        let mut steps = 1 + names.len() as u64;
+        let answer = match walked {
+            Walked::Found(value) => Ok(shortcut::result(value, &mut steps)),
+            Walked::Missing => Err(EvalError::Undefined),
+            Walked::Maps => return None,
+        };
+        Some(budget.spend(steps).map_err(EvalError::from).and(answer))
+    }
+
     /// Converts and binds the variables and members of `$states` that `expression` reads and no earlier one did.
     fn bind_what_is_read(&mut self, expression: &Expression) {
-        let Self { bindings, evaluator, input, context, result, error_output, bound, dice: _ } = self;
+        let Self { bindings, evaluator, input, context, result, error_output, bound, dice: _, flag: _ } = self;
         for (name, payload) in &bindings.variables {
-            if expression.variables().contains(*name) && bound.insert(name) {
+            if expression.reads(name) && bound.insert(name) {
                 evaluator.bind(name, values::from_json(payload.value()));
             }
         }
@@ -147,9 +206,17 @@ impl<'a> Session<'a> {
             }
         };
         member("input", input, &|| Some(bindings.input.value()));
-        member("context", context, &|| Some(bindings.context));
+        member("context", context, &|| Some(bindings.context.context_object()));
         member("result", result, &|| bindings.result.map(Payload::value));
         member("errorOutput", error_output, &|| bindings.error_output);
         evaluator.bind("states", JValue::Object(states.into()));
     }
+}
+
+/// An evaluator that knows the functions of Step Functions.
+fn evaluator(flag: Option<Arc<AtomicBool>>) -> Evaluator {
+    let options = EvaluatorOptions { cancel: flag.map(CancelToken), ..EvaluatorOptions::default() };
+    let mut evaluator = Evaluator::with_options(Context::new(), options);
+    functions::register(&mut evaluator);
+    evaluator
 }

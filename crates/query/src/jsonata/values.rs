@@ -37,7 +37,7 @@ pub(super) fn from_json(value: &Value) -> JValue {
 }
 
 /// The double nearest to a number, infinite when it is too large for one.
-fn double(number: &Number) -> f64 {
+pub(super) fn double(number: &Number) -> f64 {
     number.as_f64().or_else(|| number.to_string().parse().ok()).unwrap_or(f64::NAN)
 }
 
@@ -103,18 +103,24 @@ impl Printer {
     }
 
     fn number(&mut self, number: f64) -> Result<Value, Unprintable> {
-        let text = number_text(number);
-        self.print(text.len())?;
-        // JSON has no such numbers. SOURCE: recorded from AWS, `[1/0]` is `["Infinity"]`.
-        Ok(match number.is_finite() {
-            true => text.parse::<Number>().map_or(Value::Null, Value::Number),
-            false => Value::String(text),
-        })
+        let printed = number_json(number);
+        // The longest double takes 25 bytes.
+        self.print(8)?;
+        Ok(printed)
     }
 
     fn print(&mut self, bytes: usize) -> Result<(), Unprintable> {
         self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(Unprintable::TooLarge)?;
         Ok(())
+    }
+}
+
+/// A number of a result. SOURCE: JSON has no infinity; the service answers `[1/0]` with `["Infinity"]`.
+pub(super) fn number_json(number: f64) -> Value {
+    let text = number_text(number);
+    match number.is_finite() {
+        true => text.parse::<Number>().map_or(Value::Null, Value::Number),
+        false => Value::String(text),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::filter::Filter;
 use super::function::Function;
 use super::step::{self, Step, SubPath};
+use super::stop::{Missing, Stop, no_results};
 use super::{EvalError, Found};
 use crate::budget::{Budget, Exhausted};
 
@@ -15,7 +16,8 @@ pub(super) fn find<'v>(steps: &[Step], document: &'v Value, budget: &mut Budget)
     let scope = Scope { document, requires_names: false };
     match walk(steps, document, &scope, budget) {
         Ok(mut reached) if is_definite => {
-            let last = reached.pop().ok_or_else(|| EvalError::NotFound { reason: no_results(steps) })?;
+            // A name that is missing has its own error: only an index past the end of its list leaves nothing.
+            let last = reached.pop().ok_or_else(|| EvalError::PastEnd { reason: no_results(steps) })?;
             Ok(Found::One(last))
         }
         Ok(reached) => {
@@ -42,90 +44,11 @@ pub(super) struct Scope<'x> {
     pub(super) requires_names: bool,
 }
 
-/// Why an evaluation stops.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// The library's PathNotFoundException.
-    Missing(Missing),
-    /// Its InvalidPathException, which a filter takes for "no".
-    Invalid(Cow<'static, str>),
-    /// Java's IndexOutOfBoundsException, which the library swallows below an index.
-    OutOfBounds(Cow<'static, str>),
-    /// Any other exception: the whole path fails.
-    Failed(String),
-    Exhausted,
-}
-
-/// What is missing, at which step. The words are put together only where they are wanted.
-#[derive(Debug)]
-pub(super) enum Missing {
-    /// A name that others follow.
-    Member {
-        at: usize,
-    },
-    /// A name is asked of what is no object.
-    Object {
-        at: usize,
-    },
-    /// An index is asked of null.
-    Null {
-        at: usize,
-    },
-    /// An index is asked of what is no list and not null.
-    List {
-        at: usize,
-    },
-    Nothing,
-    /// Inside an argument.
-    Elsewhere(String),
-}
-
-impl From<Exhausted> for Stop {
-    fn from(_: Exhausted) -> Self {
-        Self::Exhausted
-    }
-}
-
-impl Missing {
-    fn reason(&self, steps: &[Step], document: &Value) -> String {
-        match self {
-            Self::Member { at } => format!("Missing property in path {}", step::normalized(&steps[..=*at])),
-            Self::Object { at } => format!(
-                "Expected to find an object with property {} in path {} but found '{}'. This is not a json object according to \
-                 the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonNodeJsonProvider'.",
-                steps[*at],
-                step::normalized(&steps[..*at]),
-                reference(&steps[..*at], document).map_or("java.lang.Object", java_class)
-            ),
-            Self::Null { at } => format!("The path {} is null", step::normalized(&steps[..*at])),
-            Self::List { at } => format!(
-                "Filter: {} can only be applied to arrays. Current context is: {}",
-                steps[*at],
-                reference(&steps[..*at], document).unwrap_or(&Value::Null)
-            ),
-            Self::Nothing => no_results(steps),
-            Self::Elsewhere(reason) => reason.clone(),
-        }
-    }
-}
-
-/// Where names and indexes lead.
-fn reference<'x>(steps: &[Step], document: &'x Value) -> Option<&'x Value> {
-    steps.iter().try_fold(document, |node, step| match step {
-        Step::Name(name) => node.as_object()?.get(name),
-        Step::Index(index) => item(node.as_array()?, *index),
-        Step::Names(_)
-        | Step::Indexes(_)
-        | Step::Slice { .. }
-        | Step::Wildcard
-        | Step::Descent
-        | Step::Filter(_)
-        | Step::Function(_) => None,
-    })
-}
-
 /// The value of a path inside another: what a definite one leads to last, or the list of what any other leads to.
 pub(super) fn value_of<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Cow<'x, Value>, Stop> {
+    if path.is_reference {
+        return Ok(Cow::Borrowed(Walk::new(&path.steps, scope).lead(start, budget)?.ok_or(Stop::Missing(Missing::Nothing))?));
+    }
     let mut reached = walk(&path.steps, start, scope, budget)?;
     if path.is_definite {
         return reached.pop().ok_or(Stop::Missing(Missing::Nothing));
@@ -140,7 +63,7 @@ pub(super) fn value_of<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, 
 
 /// Everything that `steps` lead to, in order.
 pub(super) fn walk<'x>(steps: &[Step], start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
-    Walk { steps, index: 0, is_upstream_definite: true, is_below_a_list: false, scope }.run(start, budget)
+    Walk::new(steps, scope).run(start, budget)
 }
 
 /// Where in the path the evaluation is.
@@ -152,12 +75,51 @@ struct Walk<'p> {
     is_upstream_definite: bool,
     /// Whether a list has been taken apart on the way.
     is_below_a_list: bool,
+    /// Whether by `*`. SOURCE: there Jayway skips the items below which something is missing.
+    is_below_all_items: bool,
     scope: &'p Scope<'p>,
 }
 
-impl Walk<'_> {
+impl<'p> Walk<'p> {
+    fn new(steps: &'p [Step], scope: &'p Scope<'p>) -> Self {
+        Self { steps, index: 0, is_upstream_definite: true, is_below_a_list: false, is_below_all_items: false, scope }
+    }
+
+    /// The names and indexes at the start of a path; nothing where they lead nowhere.
+    fn lead<'x>(&mut self, start: &'x Value, budget: &mut Budget) -> Result<Option<&'x Value>, Stop> {
+        let mut node = start;
+        loop {
+            let next = match self.steps.get(self.index) {
+                Some(Step::Name(name)) => self.member(node, name)?,
+                Some(Step::Index(index)) => {
+                    self.is_below_a_list = true;
+                    self.list(node)?.and_then(|items| item(items, *index))
+                }
+                Some(
+                    Step::Names(_)
+                    | Step::Indexes(_)
+                    | Step::Slice { .. }
+                    | Step::Wildcard
+                    | Step::Descent
+                    | Step::Filter(_)
+                    | Step::Function(_),
+                )
+                | None => return Ok(Some(node)),
+            };
+            budget.spend(1)?;
+            let Some(next) = next else { return Ok(None) };
+            node = next;
+            self.index += 1;
+        }
+    }
+
     fn run<'x>(mut self, start: &'x Value, budget: &mut Budget) -> Result<Vec<Cow<'x, Value>>, Stop> {
-        let mut nodes = vec![start];
+        let mut nodes = Vec::new();
+        if self.is_upstream_definite {
+            nodes.extend(self.lead(start, budget)?);
+        } else {
+            nodes.push(start);
+        }
         while let Some(step) = self.steps.get(self.index) {
             match step {
                 Step::Function(function) => return self.call(function, &nodes, budget),
@@ -174,12 +136,14 @@ impl Walk<'_> {
                 | Step::Slice { .. }
                 | Step::Wildcard
                 | Step::Filter(_) => {
-                    self.is_below_a_list |= match step {
+                    let takes_a_list_apart = match step {
                         Step::Name(_) | Step::Names(_) | Step::Descent | Step::Function(_) => false,
                         Step::Index(_) | Step::Indexes(_) | Step::Slice { .. } => true,
                         Step::Wildcard | Step::Filter(_) => nodes.iter().any(|node| node.is_array()),
                     };
+                    self.is_below_all_items |= takes_a_list_apart && matches!(step, Step::Wildcard) && !self.scope.requires_names;
                     nodes = self.advance(&nodes, budget)?;
+                    self.is_below_a_list |= takes_a_list_apart;
                     self.index += 1;
                 }
             }
@@ -196,7 +160,10 @@ impl Walk<'_> {
         let mut reached = Vec::with_capacity(nodes.len());
         for node in nodes {
             let reached_before = reached.len();
-            self.select(node, &mut reached, budget)?;
+            match self.select(node, &mut reached, budget) {
+                Err(Stop::OutOfBounds(_)) if self.is_below_a_list => {}
+                selected => selected?,
+            }
             // What one node fans out into is paid for before the next is visited.
             budget.spend(1 + (reached.len() - reached_before) as u64)?;
         }
@@ -320,7 +287,16 @@ impl Walk<'_> {
                 }
             }
         }
-        Ok((reached, if is_merged { 1 } else if is_narrowed { 3 } else { 2 }))
+        Ok((
+            reached,
+            if is_merged {
+                1
+            } else if is_narrowed {
+                3
+            } else {
+                2
+            },
+        ))
     }
 
     /// Takes `found` on: one step, where that ends a narrowed path, or as it is. `self` is two steps behind the `..`.
@@ -401,6 +377,7 @@ impl Walk<'_> {
             budget.spend(1)?;
             let result = match function.call(node, self.scope, budget) {
                 Err(Stop::OutOfBounds(_)) if self.is_below_a_list => continue,
+                Err(Stop::Missing(_)) if self.is_below_all_items => continue,
                 result => result?,
             };
             if !self.is_last() {
@@ -477,8 +454,9 @@ fn slice(items: &[Value], from: Option<i64>, to: Option<i64>) -> impl Iterator<I
 
 /// Pays for a copy of `value`: a step for each node, and for each 64 bytes of text.
 pub(super) fn charge_copy(value: &Value, budget: &mut Budget) -> Result<(), Exhausted> {
-    let mut pending = vec![value];
-    while let Some(node) = pending.pop() {
+    let mut pending = Vec::new();
+    let mut node = value;
+    loop {
         match node {
             Value::Null | Value::Bool(_) | Value::Number(_) => budget.spend(1)?,
             Value::String(text) => budget.spend(1 + text.len() as u64 / 64)?,
@@ -491,22 +469,9 @@ pub(super) fn charge_copy(value: &Value, budget: &mut Budget) -> Result<(), Exha
                 pending.extend(members.values());
             }
         }
-    }
-    Ok(())
-}
-
-pub(super) fn no_results(steps: &[Step]) -> String {
-    format!("No results for path: {}", step::normalized(steps))
-}
-
-fn java_class(node: &Value) -> &'static str {
-    match node {
-        Value::Null => "com.fasterxml.jackson.databind.node.NullNode",
-        Value::Bool(_) => "com.fasterxml.jackson.databind.node.BooleanNode",
-        Value::Number(number) if number.is_f64() => "com.fasterxml.jackson.databind.node.DoubleNode",
-        Value::Number(_) => "com.fasterxml.jackson.databind.node.IntNode",
-        Value::String(_) => "com.fasterxml.jackson.databind.node.TextNode",
-        Value::Array(_) => "com.fasterxml.jackson.databind.node.ArrayNode",
-        Value::Object(_) => "com.fasterxml.jackson.databind.node.ObjectNode",
+        match pending.pop() {
+            Some(next) => node = next,
+            None => return Ok(()),
+        }
     }
 }

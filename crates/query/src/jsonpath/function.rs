@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::ParseError;
 use super::cursor::Cursor;
-use super::evaluate::{self, Missing, Scope, Stop, charge_copy};
-use super::filter::{double, java_double};
-use super::parse::untrimmed_sub_path;
+use super::evaluate::{self, Scope, charge_copy};
+use super::filter::{double, java_double, java_int};
+use super::parse::{Limits, untrimmed_sub_path};
 use super::step::{Origin, Step, SubPath};
+use super::stop::{Missing, Stop, no_results};
 use crate::budget::Budget;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +80,7 @@ impl Function {
             let mut steps = path.steps.clone();
             steps.push(Step::Wildcard);
             // SOURCE: Jayway remembers whether the path was definite before it went one step on.
-            self.children = Some(SubPath { origin: path.origin, steps, is_definite: path.is_definite });
+            self.children = Some(SubPath { origin: path.origin, steps, is_definite: path.is_definite, is_reference: false });
         }
     }
 
@@ -117,20 +118,14 @@ impl Function {
             Kind::Last => Cow::Borrowed(at(items(model)?, -1)?),
             Kind::Index => {
                 let items = items(model)?;
-                let numbers = numbers(&Value::Null, &arguments)?;
-                let index = numbers.first().ok_or_else(|| Stop::OutOfBounds("Index: 0, Size: 0".into()))?;
-                // Java's `intValue` truncates, and stays within the type.
-                Cow::Borrowed(at(items, i64::from(*index as i32))?)
+                Cow::Borrowed(at(items, i64::from(first_integer(&arguments)?))?)
             }
         })
     }
 
     fn evaluate_arguments<'x>(&'x self, scope: &Scope<'x>, budget: &mut Budget) -> Result<Vec<Evaluated<'x>>, Stop> {
         let mut evaluate = |argument: &'x Argument| match argument {
-            Argument::Path(path) => evaluate::value_of(path, scope.document, scope, budget).map(Some).map_err(|stop| match stop {
-                Stop::Missing(_) => Stop::Missing(Missing::Elsewhere(evaluate::no_results(&path.steps))),
-                Stop::Invalid(_) | Stop::OutOfBounds(_) | Stop::Failed(_) | Stop::Exhausted => stop,
-            }),
+            Argument::Path(path) => argument_value(path, scope.document, scope, budget).map(Some),
             Argument::Json(value) => Ok(value.as_ref().map(Cow::Borrowed)),
         };
         self.arguments.iter().map(&mut evaluate).collect()
@@ -138,16 +133,17 @@ impl Function {
 
     fn length(&self, model: &Value, budget: &mut Budget) -> Result<Value, Stop> {
         match (self.arguments.first(), &self.children) {
+            (Some(Argument::Path(_)), _) if model.is_null() => return Err(Stop::Failed("root can not be null".to_owned())),
             (Some(Argument::Json(_)), _) => return Err(Stop::Failed("length() takes a path".to_owned())),
             (Some(Argument::Path(_)), Some(children)) => {
                 let scope = Scope { document: model, requires_names: false };
-                if let Value::Array(items) = &*evaluate::value_of(children, model, &scope, budget)? {
+                if let Value::Array(items) = &*argument_value(children, model, &scope, budget)? {
                     return Ok(items.len().into());
                 }
             }
             (Some(Argument::Path(path)), None) if path.ends_in_a_function() => {
                 let scope = Scope { document: model, requires_names: false };
-                if let Value::Array(items) = &*evaluate::value_of(path, model, &scope, budget)? {
+                if let Value::Array(items) = &*argument_value(path, model, &scope, budget)? {
                     return Ok(items.len().into());
                 }
             }
@@ -159,6 +155,14 @@ impl Function {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Value::Null,
         })
     }
+}
+
+/// The value of a path in an argument; what is missing in it is not missing at a step of the outer path.
+fn argument_value<'x>(path: &SubPath, start: &'x Value, scope: &Scope<'_>, budget: &mut Budget) -> Result<Cow<'x, Value>, Stop> {
+    evaluate::value_of(path, start, scope, budget).map_err(|stop| match stop {
+        Stop::Missing(_) => Stop::Missing(Missing::Elsewhere(no_results(&path.steps))),
+        Stop::Invalid(_) | Stop::OutOfBounds(_) | Stop::Failed(_) | Stop::Exhausted => stop,
+    })
 }
 
 /// `None`: no JSON.
@@ -189,7 +193,7 @@ pub(super) fn pulled_out_of_descent(mut steps: Vec<Step>) -> Vec<Step> {
 ///
 /// # Errors
 /// [`ParseError`] for brackets that do not match, and for paths that are none.
-pub(super) fn read_arguments(cursor: &mut Cursor<'_>, name: &str, depth: usize) -> Result<Vec<Argument>, ParseError> {
+pub(super) fn read_arguments(cursor: &mut Cursor<'_>, name: &str, limits: Limits<'_>) -> Result<Vec<Argument>, ParseError> {
     let mut arguments = Vec::new();
     let mut open = Open { parentheses: 1, ..Open::default() };
     let mut form = None;
@@ -213,7 +217,7 @@ pub(super) fn read_arguments(cursor: &mut Cursor<'_>, name: &str, depth: usize) 
         if matches!(byte, b')' | b',') && open.is_between(byte) {
             is_at_end = open.parentheses == 0;
             if let Some(form) = form.take() {
-                arguments.push(form.read(&text, depth)?);
+                arguments.push(form.read(&text, limits)?);
                 text.clear();
             }
         } else if form.is_some() && !open.drops(byte) {
@@ -244,13 +248,21 @@ impl Form {
         }
     }
 
-    fn read(self, text: &[u8], depth: usize) -> Result<Argument, ParseError> {
+    fn read(self, text: &[u8], limits: Limits<'_>) -> Result<Argument, ParseError> {
         let text = std::str::from_utf8(text).map_err(|_| ParseError::new("an argument ends inside a character"))?;
         Ok(match self {
-            Self::Path => Argument::Path(untrimmed_sub_path(text, depth)?),
-            Self::Json => Argument::Json(serde_json::Deserializer::from_str(text).into_iter().next().and_then(Result::ok)),
+            Self::Path => Argument::Path(untrimmed_sub_path(text, limits)?),
+            Self::Json => Argument::Json(leading_json(text)),
         })
     }
+}
+
+/// The value that `text` starts with. SOURCE: Jackson does not look at what follows, but for a number's end.
+fn leading_json(text: &str) -> Option<Value> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+    let value: Value = values.next()?.ok()?;
+    let is_ended = text[values.byte_offset()..].starts_with(|next: char| next.is_ascii_whitespace());
+    (!value.is_number() || is_ended || values.byte_offset() == text.len()).then_some(value)
 }
 
 /// What is open where an argument is read.
@@ -304,6 +316,19 @@ fn numbers(model: &Value, arguments: &[Evaluated<'_>]) -> Result<Vec<f64>, Stop>
         }
     }
     Ok(numbers)
+}
+
+/// The first number of the arguments, as Java makes an `int` of it.
+fn first_integer(arguments: &[Evaluated<'_>]) -> Result<i32, Stop> {
+    let mut first = None;
+    for argument in arguments {
+        let number = match &**used(argument)? {
+            Value::Array(items) => items.iter().find_map(Value::as_number).cloned(),
+            single => single.as_number().cloned(),
+        };
+        first = first.or(number);
+    }
+    first.map(|number| java_int(&number)).ok_or_else(|| Stop::OutOfBounds("Index: 0, Size: 0".into()))
 }
 
 fn used<'a, 'x>(argument: &'a Evaluated<'x>) -> Result<&'a Cow<'x, Value>, Stop> {

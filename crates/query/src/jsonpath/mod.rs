@@ -11,6 +11,7 @@ mod step;
 mod cursor;
 mod parse;
 mod evaluate;
+mod stop;
 mod filter;
 mod function;
 mod reference;
@@ -66,6 +67,9 @@ pub enum EvalError {
     /// In Jayway's words: `No results for path: $['a']`.
     #[error("{reason}")]
     NotFound { reason: String },
+    /// The library says the same when an index lies past the end of its list; Step Functions tells the two apart.
+    #[error("{reason}")]
+    PastEnd { reason: String },
     /// The path is there, and cannot be evaluated: a filter on a number, the sum of nothing.
     #[error("{reason}")]
     Failed { reason: String },
@@ -123,7 +127,7 @@ impl Path {
     /// Takes one step of `budget` for each node it visits, and for each it copies.
     ///
     /// # Errors
-    /// [`EvalError::NotFound`] when a definite path leads nowhere, or a slice is asked of what is no list;
+    /// [`EvalError::NotFound`] or [`EvalError::PastEnd`] when a definite path leads nowhere, or a slice is asked of what is no list;
     /// [`EvalError::Failed`] where the library throws anything else.
     pub fn find<'v>(&self, document: &'v Value, budget: &mut Budget) -> Result<Found<'v>, EvalError> {
         evaluate::find(&self.steps, document, budget)

@@ -1,5 +1,7 @@
 //! Text to steps. Takes what Jayway takes, except that a path starts with `$`.
 
+use std::cell::Cell;
+
 use super::cursor::Cursor;
 use super::filter::Filter;
 use super::function::{self, Function};
@@ -10,8 +12,43 @@ use super::{ParseError, Path, Root};
 const STEPS_MAX: usize = crate::payload::PAYLOAD_DEPTH_MAX;
 /// No path is longer, so that none takes long to read.
 const TEXT_BYTES_MAX: usize = 16_384;
-/// How deep parentheses, filters and arguments may nest, and how many functions a path may have.
-pub(super) const NESTING_MAX: usize = 100;
+/// How deep parentheses, filters and arguments may nest.
+const NESTING_MAX: usize = 100;
+const FUNCTIONS_MAX: usize = 100;
+/// Patterns are what takes memory.
+const PATTERNS_MAX: usize = 16;
+
+/// What a part of a path may still use up.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'l> {
+    depth: usize,
+    patterns_left: &'l Cell<usize>,
+}
+
+impl<'l> Limits<'l> {
+    pub(super) fn new(patterns_left: &'l Cell<usize>) -> Self {
+        Self { depth: 0, patterns_left }
+    }
+
+    /// For what is nested in this part.
+    ///
+    /// # Errors
+    /// [`ParseError`] when that is too deep.
+    pub(super) fn nested(self) -> Result<Self, ParseError> {
+        if self.depth == NESTING_MAX {
+            return Err(ParseError::new(format!("parentheses, filters and arguments nest at most {NESTING_MAX} deep")));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    /// # Errors
+    /// [`ParseError`] when the path has used up its patterns.
+    pub(super) fn take_pattern(self) -> Result<(), ParseError> {
+        let left = self.patterns_left.get().checked_sub(1);
+        self.patterns_left.set(left.ok_or_else(|| ParseError::new(format!("a path has at most {PATTERNS_MAX} patterns")))?);
+        Ok(())
+    }
+}
 
 pub(super) fn parse(text: &str) -> Result<Path, ParseError> {
     if text.len() > TEXT_BYTES_MAX {
@@ -22,7 +59,8 @@ pub(super) fn parse(text: &str) -> Result<Path, ParseError> {
     if rest.ends_with('.') {
         return Err(ParseError::new("Path must not end with a '.' or '..'"));
     }
-    let steps = steps(rest, 0)?;
+    let patterns_left = Cell::new(PATTERNS_MAX);
+    let steps = steps(rest, Limits::new(&patterns_left))?;
     Ok(Path { text: text.into(), root, steps: steps.into_boxed_slice() })
 }
 
@@ -43,42 +81,39 @@ fn split_root(text: &str) -> Result<(Root, &str), ParseError> {
 }
 
 /// A path inside another, `@…` or `$…`.
-pub(super) fn sub_path(text: &str, depth: usize) -> Result<SubPath, ParseError> {
+pub(super) fn sub_path(text: &str, limits: Limits<'_>) -> Result<SubPath, ParseError> {
     let trimmed = text.trim_matches(' ');
     if trimmed.ends_with('.') {
         return Err(ParseError::new("Path must not end with a '.' or '..'"));
     }
-    untrimmed_sub_path(trimmed, depth)
+    untrimmed_sub_path(trimmed, limits)
 }
 
-pub(super) fn untrimmed_sub_path(text: &str, depth: usize) -> Result<SubPath, ParseError> {
+pub(super) fn untrimmed_sub_path(text: &str, limits: Limits<'_>) -> Result<SubPath, ParseError> {
     let (origin, rest) = match text.as_bytes().first() {
         Some(b'$') => (Origin::Document, &text[1..]),
         Some(b'@') => (Origin::Item, &text[1..]),
         Some(_) | None => return Err(ParseError::new("Path must start with '$' or '@'")),
     };
-    Ok(SubPath::new(origin, steps(rest, depth + 1)?))
+    Ok(SubPath::new(origin, steps(rest, limits.nested()?)?))
 }
 
 /// The steps of what follows the root.
-fn steps(text: &str, depth: usize) -> Result<Vec<Step>, ParseError> {
-    if depth > NESTING_MAX {
-        return Err(nested_too_deep());
-    }
+fn steps(text: &str, limits: Limits<'_>) -> Result<Vec<Step>, ParseError> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
     if !text.starts_with(['.', '[']) {
         return Err(ParseError::new(format!("Illegal character at position 1 expected '.' or '[': {text}")));
     }
-    let mut parser = Parser { cursor: Cursor::new(text), depth, steps: Vec::new(), functions: 0 };
+    let mut parser = Parser { cursor: Cursor::new(text), limits, steps: Vec::new(), functions: 0 };
     parser.read()?;
     Ok(function::pulled_out_of_descent(parser.steps))
 }
 
 struct Parser<'t> {
     cursor: Cursor<'t>,
-    depth: usize,
+    limits: Limits<'t>,
     steps: Vec<Step>,
     functions: usize,
 }
@@ -141,8 +176,8 @@ impl Parser<'_> {
 
     fn function(&mut self, name: &str, open: usize) -> Result<Step, ParseError> {
         self.functions += 1;
-        if self.functions > NESTING_MAX {
-            return Err(ParseError::new(format!("a path has at most {NESTING_MAX} functions")));
+        if self.functions > FUNCTIONS_MAX {
+            return Err(ParseError::new(format!("a path has at most {FUNCTIONS_MAX} functions")));
         }
         let mut depth = 0_usize;
         let is_closed = self.cursor.rest().bytes().any(|byte| {
@@ -158,8 +193,7 @@ impl Parser<'_> {
         }
         self.cursor.position = open + 1;
         // SOURCE: Jayway goes on reading at the ')' of an empty pair: `.length().x` reads a name `)`.
-        let arguments =
-            if self.cursor.is_at(b')') { Vec::new() } else { function::read_arguments(&mut self.cursor, name, self.depth)? };
+        let arguments = if self.cursor.is_at(b')') { Vec::new() } else { function::read_arguments(&mut self.cursor, name, self.limits)? };
         Ok(Step::Function(Box::new(Function::new(name, arguments))))
     }
 
@@ -243,7 +277,7 @@ impl Parser<'_> {
         let unclosed = || ParseError::new("a filter ends with ')]'");
         let close = self.cursor.closing(open, [b'(', b')'], true)?.ok_or_else(unclosed)?;
         let end = self.cursor.significant_byte_after(close, b']').ok_or_else(unclosed)?;
-        let filter = Filter::parse(self.cursor.slice(open, close + 1), self.depth)?;
+        let filter = Filter::parse(self.cursor.slice(open, close + 1), self.limits)?;
         self.cursor.position = end + 1;
         Ok(Step::Filter(Box::new(filter)))
     }
@@ -318,8 +352,4 @@ pub(super) fn unescaped(text: &str, kept: Option<char>) -> Result<String, ParseE
         units.extend(unit.encode_utf16(&mut [0; 2]).iter());
     }
     Ok(String::from_utf16_lossy(&units))
-}
-
-pub(super) fn nested_too_deep() -> ParseError {
-    ParseError::new(format!("parentheses, filters and arguments nest at most {NESTING_MAX} deep"))
 }

@@ -34,6 +34,7 @@ pub(super) struct SubPath {
     pub(super) origin: Origin,
     pub(super) steps: Vec<Step>,
     pub(super) is_definite: bool,
+    pub(super) is_reference: bool,
 }
 
 /// Where a path inside another starts.
@@ -48,7 +49,8 @@ pub(super) enum Origin {
 impl SubPath {
     pub(super) fn new(origin: Origin, steps: Vec<Step>) -> Self {
         let is_definite = is_definite(&steps);
-        Self { origin, steps, is_definite }
+        let is_reference = steps.iter().all(Step::is_reference);
+        Self { origin, steps, is_definite, is_reference }
     }
 
     pub(super) fn ends_in_a_function(&self) -> bool {

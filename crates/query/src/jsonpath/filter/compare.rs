@@ -7,7 +7,7 @@ use super::list::{Element, List};
 use super::pattern::Pattern;
 use crate::budget::Budget;
 use crate::jsonpath::ParseError;
-use crate::jsonpath::evaluate::Stop;
+use crate::jsonpath::stop::Stop;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {
@@ -120,7 +120,7 @@ fn matches(left: &Datum<'_>, right: &Datum<'_>, budget: &mut Budget) -> Result<b
 }
 
 fn matches_text(pattern: &Pattern, text: &str, budget: &mut Budget) -> Result<bool, Stop> {
-    budget.spend(1 + text.len() as u64 / 16)?;
+    budget.spend(1 + text.len() as u64 / 4)?;
     Ok(pattern.matches(text))
 }
 
@@ -148,15 +148,15 @@ fn contains(left: &Datum<'_>, right: &Datum<'_>, budget: &mut Budget) -> Result<
 fn size(left: &Datum<'_>, right: &Datum<'_>) -> Result<bool, Stop> {
     let Datum::Number(wanted) = right else { return Ok(false) };
     let length = match left {
-        Datum::Text(text) => i64::try_from(text.encode_utf16().count()).ok(),
+        Datum::Text(text) => i32::try_from(text.encode_utf16().count()).ok(),
         // SOURCE: Jayway's length of an object is -1.
         Datum::Json(json) => match json.value()?.as_array() {
-            Some(items) => i64::try_from(items.len()).ok(),
+            Some(items) => i32::try_from(items.len()).ok(),
             None => Some(-1),
         },
         Datum::Undefined | Datum::Null | Datum::Bool(_) | Datum::Number(_) | Datum::Pattern(_) => return Ok(false),
     };
-    Ok(length == Some(wanted.integer_part()))
+    Ok(length == Some(wanted.int_value()))
 }
 
 fn empty(left: &Datum<'_>, right: &Datum<'_>) -> Result<bool, Stop> {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::number::{Numeral, is_fraction};
 use super::pattern::Pattern;
 use crate::budget::Budget;
-use crate::jsonpath::evaluate::{Stop, charge_copy};
+use crate::jsonpath::evaluate::charge_copy;
+use crate::jsonpath::stop::Stop;
 
 #[derive(Debug)]
 pub(super) enum Datum<'x> {
@@ -97,8 +98,7 @@ fn java_equal(left: &Value, right: &Value) -> bool {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| java_equal(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| java_equal(value, other)))
+            left.len() == right.len() && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| java_equal(value, other)))
         }
         (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_), _) => false,
     }

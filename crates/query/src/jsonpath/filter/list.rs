@@ -1,13 +1,15 @@
 //! Lists as operands of `in`, `contains`, `subsetof` and their like.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use super::datum::{Datum, Json};
 use super::literal;
 use super::number::Numeral;
 use crate::budget::Budget;
-use crate::jsonpath::evaluate::Stop;
-use crate::jsonpath::parse::{sub_path, unescaped};
+use crate::jsonpath::parse::{Limits, sub_path, unescaped};
+use crate::jsonpath::stop::Stop;
 
 #[derive(Debug)]
 pub(super) struct List<'x> {
@@ -105,7 +107,8 @@ fn text_element<'x>(text: &'x str, budget: &mut Budget) -> Result<Element<'x>, S
     let trimmed = text.trim_matches(|character| character <= ' ');
     if trimmed.starts_with(['$', '@']) {
         budget.spend(1 + text.len() as u64)?;
-        if sub_path(trimmed, 0).is_ok() {
+        // A document's text compiles no patterns.
+        if sub_path(trimmed, Limits::new(&Cell::new(0))).is_ok() {
             return Ok(Element::Unlike);
         }
     }

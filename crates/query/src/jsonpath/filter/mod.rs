@@ -11,15 +11,17 @@ mod pattern;
 use serde_json::Value;
 
 use super::ParseError;
-use super::evaluate::{self, Scope, Stop};
+use super::evaluate::{self, Scope};
+use super::parse::Limits;
 use super::step::{Origin, Step, SubPath};
+use super::stop::Stop;
 use crate::budget::Budget;
 use compare::Operator;
 use datum::{Datum, Json};
 use number::Numeral;
 use pattern::Pattern;
 
-pub(super) use number::{double, java_double};
+pub(super) use number::{double, java_double, java_int};
 
 /// A compiled filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,8 +67,8 @@ impl Filter {
     ///
     /// # Errors
     /// [`ParseError`] for what the library does not compile, and for patterns that take more than linear time.
-    pub(super) fn parse(text: &str, depth: usize) -> Result<Self, ParseError> {
-        Ok(Self { condition: parse::condition(text, depth)? })
+    pub(super) fn parse(text: &str, limits: Limits<'_>) -> Result<Self, ParseError> {
+        Ok(Self { condition: parse::condition(text, limits)? })
     }
 
     /// Whether `item` passes.

@@ -46,8 +46,8 @@ impl<'x> Numeral<'x> {
     }
 
     /// Java's `intValue`.
-    pub(super) fn integer_part(&self) -> i64 {
-        self.decimal().integer_part()
+    pub(super) fn int_value(&self) -> i32 {
+        self.decimal().int_value()
     }
 
     fn decimal(&self) -> Decimal {
@@ -83,9 +83,10 @@ pub(in crate::jsonpath) fn java_double(double: f64) -> String {
     if double == 0.0 || (1e-3..1e7).contains(&double.abs()) {
         return format!("{double:?}");
     }
-    let text = format!("{double:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    if mantissa.contains('.') { format!("{mantissa}E{exponent}") } else { format!("{mantissa}.0E{exponent}") }
+    let shortest = format!("{double:e}");
+    // One digit is not enough for Java, which asks for the next as well: 4.9E-324.
+    let text = if shortest.contains('.') { shortest } else { format!("{double:.1e}") };
+    text.replace('e', "E")
 }
 
 /// A double as JSON, spelled as Java spells it; what JSON has no number for is a string.
@@ -94,6 +95,14 @@ pub(in crate::jsonpath) fn double(double: f64) -> Value {
     match text.parse::<Number>() {
         Ok(number) => Value::Number(number),
         Err(_) => Value::String(text),
+    }
+}
+
+/// Java's `intValue`: the low 32 bits of an integer, and what is nearest to a double.
+pub(in crate::jsonpath) fn java_int(number: &Number) -> i32 {
+    match number.as_f64() {
+        Some(double) if is_fraction(number.as_str()) => double as i32,
+        Some(_) | None => Numeral::found(number.as_str().into()).int_value(),
     }
 }
 
@@ -178,10 +187,13 @@ impl Decimal {
         if exponent == 0 { format!("{sign}{first}{point}{rest}") } else { format!("{sign}{first}{point}{rest}E{exponent:+}") }
     }
 
-    fn integer_part(&self) -> i64 {
+    /// Java's `intValue`: without the fraction, the low 32 bits.
+    fn int_value(&self) -> i32 {
         let end = usize::try_from(self.length() - self.scale).unwrap_or_default().min(self.digits.len());
-        let zeros = usize::try_from(-self.scale).unwrap_or_default().min(18);
-        let integer = format!("{}{}", &self.digits[..end], "0".repeat(zeros)).parse().unwrap_or(if end == 0 { 0 } else { i64::MAX });
-        if self.is_negative { -integer } else { integer }
+        // More zeros leave no low bits.
+        let zeros = usize::try_from(-self.scale).unwrap_or_default().min(32);
+        let digits = self.digits[..end].bytes().chain(std::iter::repeat_n(b'0', zeros));
+        let value = digits.fold(0_i32, |value, digit| value.wrapping_mul(10).wrapping_add(i32::from(digit - b'0')));
+        if self.is_negative { value.wrapping_neg() } else { value }
     }
 }

@@ -5,12 +5,12 @@ use super::pattern::Pattern;
 use super::{Condition, Operand, literal, number};
 use crate::jsonpath::ParseError;
 use crate::jsonpath::cursor::Cursor;
-use crate::jsonpath::parse::{NESTING_MAX, nested_too_deep, sub_path, unescaped};
+use crate::jsonpath::parse::{Limits, sub_path, unescaped};
 
 /// Compiles what stands between `[?` and `]`.
-pub(super) fn condition(text: &str, depth: usize) -> Result<Condition, ParseError> {
+pub(super) fn condition(text: &str, limits: Limits<'_>) -> Result<Condition, ParseError> {
     let mut parser = Parser { cursor: Cursor::new(text) };
-    let condition = parser.any(depth)?;
+    let condition = parser.any(limits)?;
     parser.cursor.skip_blanks();
     if parser.cursor.is_within() {
         return Err(ParseError::new(format!("Expected end of filter expression instead of: {}", parser.cursor.rest())));
@@ -23,28 +23,25 @@ struct Parser<'t> {
 }
 
 impl Parser<'_> {
-    fn any(&mut self, depth: usize) -> Result<Condition, ParseError> {
-        let first = self.all(depth)?;
+    fn any(&mut self, limits: Limits<'_>) -> Result<Condition, ParseError> {
+        let first = self.all(limits)?;
         let mut conditions = vec![first];
         while self.take("||") {
-            conditions.push(self.all(depth)?);
+            conditions.push(self.all(limits)?);
         }
         Ok(if conditions.len() == 1 { conditions.swap_remove(0) } else { Condition::Any(conditions) })
     }
 
-    fn all(&mut self, depth: usize) -> Result<Condition, ParseError> {
-        let first = self.factor(depth)?;
+    fn all(&mut self, limits: Limits<'_>) -> Result<Condition, ParseError> {
+        let first = self.factor(limits)?;
         let mut conditions = vec![first];
         while self.take("&&") {
-            conditions.push(self.factor(depth)?);
+            conditions.push(self.factor(limits)?);
         }
         Ok(if conditions.len() == 1 { conditions.swap_remove(0) } else { Condition::All(conditions) })
     }
 
-    fn factor(&mut self, depth: usize) -> Result<Condition, ParseError> {
-        if depth > NESTING_MAX {
-            return Err(nested_too_deep());
-        }
+    fn factor(&mut self, limits: Limits<'_>) -> Result<Condition, ParseError> {
         self.cursor.skip_blanks();
         let start = self.cursor.position;
         if self.take("!") {
@@ -52,25 +49,25 @@ impl Parser<'_> {
             match self.cursor.current()? {
                 // Part of the operand.
                 b'$' | b'@' => self.cursor.position = start,
-                _ => return Ok(Condition::Not(Box::new(self.factor(depth + 1)?))),
+                _ => return Ok(Condition::Not(Box::new(self.factor(limits.nested()?)?))),
             }
         }
         if self.take("(") {
-            let condition = self.any(depth + 1)?;
+            let condition = self.any(limits.nested()?)?;
             if !self.take(")") {
                 return Err(ParseError::new(format!("expected ')' before '{}'", self.cursor.rest())));
             }
             return Ok(condition);
         }
-        self.comparison(depth)
+        self.comparison(limits)
     }
 
-    fn comparison(&mut self, depth: usize) -> Result<Condition, ParseError> {
-        let (left, is_negated) = self.operand(depth)?;
+    fn comparison(&mut self, limits: Limits<'_>) -> Result<Condition, ParseError> {
+        let (left, is_negated) = self.operand(limits)?;
         let behind_left = self.cursor.position;
         match self.operator() {
             Ok(operator) => {
-                let (right, _) = self.operand(depth)?;
+                let (right, _) = self.operand(limits)?;
                 Ok(Condition::Compare { left, operator, right })
             }
             Err(error) => match left {
@@ -78,12 +75,9 @@ impl Parser<'_> {
                     self.cursor.position = behind_left;
                     Ok(Condition::Exists { path, is_wanted: !is_negated })
                 }
-                Operand::Null
-                | Operand::Bool(_)
-                | Operand::Number(_)
-                | Operand::Text(_)
-                | Operand::Json { .. }
-                | Operand::Pattern(_) => Err(error),
+                Operand::Null | Operand::Bool(_) | Operand::Number(_) | Operand::Text(_) | Operand::Json { .. } | Operand::Pattern(_) => {
+                    Err(error)
+                }
             },
         }
     }
@@ -103,31 +97,29 @@ impl Parser<'_> {
     }
 
     /// An operand, and whether a `!` stands before it.
-    fn operand(&mut self, depth: usize) -> Result<(Operand, bool), ParseError> {
+    fn operand(&mut self, limits: Limits<'_>) -> Result<(Operand, bool), ParseError> {
         self.cursor.skip_blanks();
         if self.take("!") {
             self.cursor.skip_blanks();
             return match self.cursor.current()? {
-                b'$' | b'@' => self.path(depth),
+                b'$' | b'@' => self.path(limits),
                 _ => Err(ParseError::new("a '!' inside a comparison stands before a path only")),
             };
         }
         let literal = match self.cursor.current()? {
-            b'$' | b'@' => return self.path(depth),
+            b'$' | b'@' => return self.path(limits),
             quote @ (b'\'' | b'"') => self.text(quote)?,
-            b't' => self.word("true", Operand::Bool(true))?,
-            b'f' => self.word("false", Operand::Bool(false))?,
-            b'n' => self.word("null", Operand::Null)?,
+            b'a'..=b'z' | b'A'..=b'Z' => self.word(),
             b'{' => self.json([b'{', b'}'])?,
             b'[' => self.json([b'[', b']'])?,
-            b'/' => self.pattern()?,
+            b'/' => self.pattern(limits)?,
             _ => self.number()?,
         };
         Ok((literal, false))
     }
 
     /// A path ends at a blank, an operator or a parenthesis that is not that of `.function()`.
-    fn path(&mut self, depth: usize) -> Result<(Operand, bool), ParseError> {
+    fn path(&mut self, limits: Limits<'_>) -> Result<(Operand, bool), ParseError> {
         let is_negated = self.cursor.significant_before().and_then(|place| self.cursor.at(place)) == Some(b'!');
         let start = self.cursor.position;
         self.cursor.position += 1;
@@ -142,7 +134,7 @@ impl Parser<'_> {
             }
             self.cursor.position += 1;
         }
-        let path = sub_path(self.cursor.slice(start, self.cursor.position), depth)?;
+        let path = sub_path(self.cursor.slice(start, self.cursor.position), limits)?;
         Ok((Operand::Path(path), is_negated))
     }
 
@@ -159,8 +151,21 @@ impl Parser<'_> {
         Ok(Operand::Text(unescaped(self.cursor.slice(start + 1, close), None)?.into()))
     }
 
-    fn word(&mut self, word: &str, literal: Operand) -> Result<Operand, ParseError> {
-        if self.cursor.take(word) { Ok(literal) } else { Err(ParseError::new(format!("Expected <{word}> value"))) }
+    /// `true`, `false`, `null`, or a text without quotes.
+    ///
+    /// SOURCE: the library refuses such a text; AWS's own data processing tutorial has `[?(@.category==home)]`.
+    fn word(&mut self) -> Operand {
+        for (word, literal) in [("true", Operand::Bool(true)), ("false", Operand::Bool(false)), ("null", Operand::Null)] {
+            if self.cursor.take(word) {
+                return literal;
+            }
+        }
+        let start = self.cursor.position;
+        let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        while self.cursor.at(self.cursor.position).is_some_and(is_inside) {
+            self.cursor.position += 1;
+        }
+        Operand::Text(self.cursor.slice(start, self.cursor.position).into())
     }
 
     fn json(&mut self, pair: [u8; 2]) -> Result<Operand, ParseError> {
@@ -171,13 +176,14 @@ impl Parser<'_> {
         Ok(Operand::Json { text: text.into(), value: literal::parse(text) })
     }
 
-    fn pattern(&mut self) -> Result<Operand, ParseError> {
+    fn pattern(&mut self, limits: Limits<'_>) -> Result<Operand, ParseError> {
         let start = self.cursor.position;
         let close = self.cursor.unescaped_after(start, b'/').ok_or_else(|| ParseError::new("Pattern not closed. Expected /"))?;
         self.cursor.position = close + 1;
         while self.cursor.is_within() && self.cursor.current().is_ok_and(Pattern::is_flag) {
             self.cursor.position += 1;
         }
+        limits.take_pattern()?;
         let flags = self.cursor.slice(close + 1, self.cursor.position);
         Ok(Operand::Pattern(Pattern::new(self.cursor.slice(start + 1, close), flags)?))
     }

@@ -12,6 +12,8 @@ use crate::jsonpath::ParseError;
 
 /// A pattern that compiles to more is refused.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
+/// What matching may keep of what it has found out.
+const CACHE_BYTES_MAX: usize = 1 << 20;
 const NESTING_MAX: u32 = 100;
 
 /// The whole of a text must match.
@@ -48,9 +50,13 @@ impl Pattern {
             .dot_matches_new_line(is_set('s'))
             .ignore_whitespace(is_set('x'))
             .size_limit(COMPILED_BYTES_MAX)
+            .dfa_size_limit(CACHE_BYTES_MAX)
             .nest_limit(NESTING_MAX)
             .build()
-            .map_err(|error| ParseError::new(format!("the pattern /{text}/ cannot be used: {error}")))?;
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => unusable("so many repetitions"),
+                _ => ParseError::new(format!("the pattern /{text}/ cannot be read")),
+            })?;
         Ok(Self { text: text.into(), flags: flags.into(), regex })
     }
 
@@ -257,7 +263,9 @@ impl Translator<'_> {
     fn octal(&mut self) -> Result<(), ParseError> {
         let mut code = 0;
         let mut digits = 0;
-        while let Some(digit) = self.rest.peek().and_then(|character| character.to_digit(8)).filter(|digit| digits < 3 && code * 8 + digit < 256) {
+        while let Some(digit) =
+            self.rest.peek().and_then(|character| character.to_digit(8)).filter(|digit| digits < 3 && code * 8 + digit < 256)
+        {
             code = code * 8 + digit;
             digits += 1;
             self.rest.next();
@@ -279,7 +287,19 @@ impl Translator<'_> {
         };
         let is_posix = matches!(
             name.as_str(),
-            "Lower" | "Upper" | "ASCII" | "Alpha" | "Digit" | "Alnum" | "Punct" | "Graph" | "Print" | "Blank" | "Cntrl" | "XDigit" | "Space"
+            "Lower"
+                | "Upper"
+                | "ASCII"
+                | "Alpha"
+                | "Digit"
+                | "Alnum"
+                | "Punct"
+                | "Graph"
+                | "Print"
+                | "Blank"
+                | "Cntrl"
+                | "XDigit"
+                | "Space"
         );
         if is_posix {
             let negation = if is_negated { "^" } else { "" };
