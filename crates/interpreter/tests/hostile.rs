@@ -21,7 +21,8 @@ const SHOWN_CHARACTERS_MAX: usize = 300;
 
 struct Case {
     title: String,
-    machine: String,
+    /// What the block of the machine is called, and what it holds.
+    machine: (String, String),
     input: String,
     expected: String,
 }
@@ -33,7 +34,14 @@ fn main() {
 }
 
 fn check(case: &Case) -> Result<(), Failed> {
-    let outcome: String = run(&case.machine, &case.input).chars().take(SHOWN_CHARACTERS_MAX).collect();
+    let (kind, body) = &case.machine;
+    let body = repeated(body);
+    let machine = match kind.as_str() {
+        "jsonata" => pass(&json!({"QueryLanguage": "JSONata", "Output": format!("{{%{body}%}}")})),
+        "jsonpath" | "intrinsic" => pass(&json!({"Parameters": {"x.$": body}})),
+        _ => body,
+    };
+    let outcome: String = run(&machine, &repeated(&case.input)).chars().take(SHOWN_CHARACTERS_MAX).collect();
     if case.expected.is_empty() || !outcome.starts_with(&case.expected) {
         return Err(format!("expected: {}\n    came: {outcome}", case.expected).into());
     }
@@ -122,16 +130,14 @@ fn read_page(page: &str) -> Vec<Case> {
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("## ") {
-            cases.push(Case { title: title.to_owned(), machine: String::new(), input: "{}".to_owned(), expected: String::new() });
+            cases.push(Case { title: title.to_owned(), machine: <_>::default(), input: "{}".to_owned(), expected: String::new() });
         } else if let Some(kind) = line.strip_prefix("```") {
             let case = cases.last_mut().expect("a block stands below a heading");
             let body = lines.by_ref().take_while(|line| *line != "```").collect::<Vec<_>>().join("\n");
             match kind {
-                "json" => case.machine = repeated(&body),
-                "json input" => case.input = repeated(&body),
+                "json input" => case.input = body,
                 "text" => case.expected = body,
-                "jsonata" => case.machine = pass(&json!({"QueryLanguage": "JSONata", "Output": format!("{{%{}%}}", repeated(&body))})),
-                "jsonpath" | "intrinsic" => case.machine = pass(&json!({"Parameters": {"x.$": repeated(&body)}})),
+                "json" | "jsonata" | "jsonpath" | "intrinsic" => case.machine = (kind.to_owned(), body),
                 other => panic!("no block is called {other}"),
             }
         }
