@@ -12,7 +12,7 @@ use skald_query::jsonpath::{EvalError, Path, Root};
 use skald_query::{Budget, Payload};
 
 use crate::failure::Failure;
-use crate::scope::{EXPRESSION_STEPS_MAX, Scope};
+use crate::scope::Scope;
 
 /// The most steps that expressions over the same data may take together: twice what one alone may. SOURCE: our own.
 const JSONATA_STEPS_MAX: u64 = 2 * jsonata::limits::STEPS_MAX;
@@ -229,7 +229,8 @@ impl<'s> Scope<'s> {
         match self.find(path, document) {
             // SOURCE: measured on AWS, asl.md §3; only here, not in paths of other fields.
             Err(EvalError::PastEnd { .. }) => Ok(Value::Null),
-            found => found.map_err(|error| self.missing_field(field, path, error, document)),
+            Ok(value) => self.made(value),
+            Err(error) => Err(self.missing_field(field, path, error, document)),
         }
     }
 
@@ -249,10 +250,11 @@ impl<'s> Scope<'s> {
 
     /// The value of one field that is an intrinsic function call.
     fn call(&self, call: &Call, document: &Payload) -> Result<Value, Failure> {
-        let mut budget = Budget::of_steps(EXPRESSION_STEPS_MAX);
+        let steps = self.expression_steps();
+        let mut budget = Budget::of_steps(steps);
         let value = call.evaluate(&mut CallSurroundings { scope: self, document, budget: &mut budget });
-        self.charge(EXPRESSION_STEPS_MAX - budget.steps_left());
-        value.map_err(|error| self.runtime(&error.cause(call, document.text())))
+        self.charge(steps - budget.steps_left());
+        self.made(value.map_err(|error| self.runtime(&error.cause(call, document.text())))?)
     }
 
     /// Puts `result` into the raw input as `ResultPath` says.
@@ -406,7 +408,7 @@ impl Expressions<'_, '_> {
         let before = self.budget.steps_left();
         let value = evaluate(session, &mut self.budget);
         scope.charge(before - self.budget.steps_left());
-        value.map_err(|error| {
+        let value = value.map_err(|error| {
             let error = match error {
                 jsonata::EvalError::ResultTooLarge => return Failure::data_limit(scope.state),
                 // To the workflow there is one way to take too long.
@@ -415,7 +417,8 @@ impl Expressions<'_, '_> {
             };
             let text = expression.text().trim();
             scope.query_error(Some(location), &format!("The JSONata expression '{text}' specified for the field '{location}' {error}"))
-        })
+        })?;
+        scope.made(value)
     }
 }
 

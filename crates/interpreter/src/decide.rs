@@ -1,6 +1,6 @@
 //! Deciding: a command becomes records, one slice at a time.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,7 +18,7 @@ use crate::failure::{Failure, FailureKind, RUNTIME};
 use crate::frame::{Doing, Frame, Step, Visit};
 use crate::note::{Note, Origin};
 use crate::record::Record;
-use crate::scope::{Scope, Variables};
+use crate::scope::{MADE_BYTES_MAX, SCOPE_STEPS_MAX, Scope, Variables};
 use crate::states;
 
 /// A slice ends after this many events …
@@ -251,7 +251,9 @@ impl Slice<'_, '_, '_> {
         if output.byte_count() > PAYLOAD_BYTES_MAX || !self.fits_variables(frame, &assigned) {
             return Err(Halt::Failed(Failure::data_limit(&name)));
         }
-        if output.is_too_deep() || assigned.iter().any(|(_, value)| value.is_too_deep()) {
+        // What came in was looked at then.
+        let is_new = !output.is_same(&visit.input);
+        if (is_new && output.is_too_deep()) || assigned.iter().any(|(_, value)| value.is_too_deep()) {
             let reason = format!("The output nests deeper than {PAYLOAD_DEPTH_MAX} levels");
             return Err(Halt::Failed(self.scope(frame).runtime(&reason)));
         }
@@ -348,6 +350,8 @@ impl Slice<'_, '_, '_> {
             cancel: &self.context.cancel,
             dice: &self.dice,
             budget: &self.budget,
+            steps_left: Cell::new(SCOPE_STEPS_MAX),
+            room_bytes: Cell::new(MADE_BYTES_MAX),
             fixed_context: &self.fixed_context,
             own_context: OnceCell::new(),
             context_object: OnceCell::new(),

@@ -242,7 +242,7 @@ impl Execution {
         if let Some(fan_out) = self.fan_out_mut(parent) {
             fan_out.children.retain(|child| *child != frame);
             if let (Step::Ended { output }, Some(slot)) = (ended.step, fan_out.outputs.get_mut(ended.index as usize)) {
-                *slot = Some(output);
+                *slot = Some(output.text_only());
                 fan_out.unfinished -= 1;
             }
         }

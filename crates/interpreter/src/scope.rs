@@ -1,6 +1,6 @@
 //! What a state's expressions see: its data, the variables, and the context object behind `$$`.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use skald_asl::Timestamp;
 use skald_query::jsonata::ContextObject;
 use skald_query::jsonpath::{EvalError, Path, Root};
-use skald_query::{Budget, Payload};
+use skald_query::{Budget, Payload, payload};
 
 use crate::context::Dice;
 use crate::event::{EventId, FrameId};
@@ -19,6 +19,13 @@ use crate::frame::Frame;
 
 /// The most steps one path may take. SOURCE: our own: some 10 ms of visiting.
 pub(crate) const EXPRESSION_STEPS_MAX: u64 = 2_000_000;
+
+/// The most steps that the expressions of one state may take together, each time it evaluates some. SOURCE: our own.
+pub(crate) const SCOPE_STEPS_MAX: u64 = 12_000_000;
+
+/// What templates over the same data may make together, as bytes of JSON text: more than any payload may have, since
+/// `OutputPath` may cut it down again. Ours: `{"a.$": "$", "b.$": "$", …}`.
+pub(crate) const MADE_BYTES_MAX: usize = 2 << 20;
 
 /// Ours: no AWS error has this name.
 const NOT_SUPPORTED_YET: &str = "Skald.NotSupportedYet";
@@ -41,6 +48,10 @@ pub(crate) struct Scope<'a> {
     pub(crate) dice: &'a RefCell<Dice>,
     /// The slice's budget: what expressions take is taken from it.
     pub(crate) budget: &'a RefCell<Budget>,
+    /// What is left of [`SCOPE_STEPS_MAX`].
+    pub(crate) steps_left: Cell<u64>,
+    /// What is left of [`MADE_BYTES_MAX`].
+    pub(crate) room_bytes: Cell<usize>,
     /// Of the slice: Execution and StateMachine.
     pub(crate) fixed_context: &'a OnceCell<Value>,
     /// State, Task and Map.
@@ -91,7 +102,8 @@ impl Scope<'_> {
 
     /// What `path` finds, as a value of its own.
     pub(crate) fn find(&self, path: &Path, document: &Payload) -> Result<Value, EvalError> {
-        let mut budget = Budget::of_steps(EXPRESSION_STEPS_MAX);
+        let steps = self.expression_steps();
+        let mut budget = Budget::of_steps(steps);
         let found = match path.root() {
             Root::Input => path.find(document.value(), &mut budget),
             Root::Context | Root::Variable(_) => match self.beside_input(path) {
@@ -100,8 +112,15 @@ impl Scope<'_> {
             },
         };
         let found = found.map(skald_query::jsonpath::Found::into_value);
-        self.charge(EXPRESSION_STEPS_MAX - budget.steps_left());
+        self.charge(steps - budget.steps_left());
         found
+    }
+
+    /// Makes room for a value that becomes part of what a template makes.
+    pub(crate) fn made(&self, value: Value) -> Result<Value, Failure> {
+        let room_bytes = self.room_bytes.get().checked_sub(payload::weigh(&value).bytes);
+        self.room_bytes.set(room_bytes.ok_or_else(|| Failure::data_limit(self.state))?);
+        Ok(value)
     }
 
     /// What a path that is not over the input looks into; none for a variable that was never set.
@@ -113,7 +132,13 @@ impl Scope<'_> {
         }
     }
 
+    /// The most steps the next path or call may take.
+    pub(crate) fn expression_steps(&self) -> u64 {
+        EXPRESSION_STEPS_MAX.min(self.steps_left.get())
+    }
+
     pub(crate) fn charge(&self, steps: u64) {
+        self.steps_left.set(self.steps_left.get().saturating_sub(steps));
         // An empty slice budget ends the slice at the next state, not this expression.
         let _ = self.budget.borrow_mut().spend(steps);
     }

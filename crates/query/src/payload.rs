@@ -82,6 +82,14 @@ impl Payload {
         &self.shared.text
     }
 
+    /// The same document without its tree, which may be thirty times as large as the text: for what is kept for long.
+    pub fn text_only(&self) -> Self {
+        match self.shared.tree.get() {
+            Some(_) => Self::trusted(self.text()),
+            None => self.clone(),
+        }
+    }
+
     /// Bytes of the text.
     pub fn byte_count(&self) -> usize {
         self.shared.text.len()

@@ -4016,6 +4016,14 @@ fn is_tuple_object(obj: &IndexMap<String, JValue>) -> bool {
         && obj.get("__tuple__") == Some(&JValue::Bool(true))
 }
 
+/// Takes the bytes of one more tuple with the bindings of `tuple` and up to three new ones.
+fn charge_tuple(tuple: &IndexMap<String, JValue>) -> Result<(), EvaluatorError> {
+    let keys: usize = tuple.keys().map(String::len).sum();
+    crate::meter::bytes(
+        crate::meter::CONTAINER_BYTES + (tuple.len() + 3) * crate::meter::ENTRY_BYTES + keys,
+    )
+}
+
 /// True when an array's first item is a tuple wrapper, which is how a tuple
 /// stream is recognised: every item of one is a wrapper.
 #[inline]
@@ -7303,9 +7311,11 @@ impl Evaluator {
                 if value.is_undefined() {
                     continue;
                 }
+                charge_tuple(&tuple_obj)?;
                 let mut new_tuple = (*tuple_obj).clone();
                 if let JValue::Object(inner) = &value {
                     if is_tuple_object(inner) {
+                        charge_tuple(inner)?;
                         // A tuple from an inner tuple stream: its bindings,
                         // `@` included, extend this tuple (`Object.assign`).
                         for (key, binding) in inner.iter() {
@@ -7406,6 +7416,7 @@ impl Evaluator {
                 Stage::Index(var) => {
                     for (pos, tup) in tuples.iter_mut().enumerate() {
                         if let JValue::Object(obj) = tup {
+                            charge_tuple(obj)?;
                             let mut m = (**obj).clone();
                             m.insert(format!("${}", var), JValue::from(pos as i64));
                             *tup = JValue::Object(Rc::new(m));

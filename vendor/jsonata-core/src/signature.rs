@@ -5,6 +5,9 @@ use crate::value::JValue;
 use regex::Regex;
 use thiserror::Error;
 
+/// The longest signature: types nest as deep as it is long, and its regex grows with it.
+const SIGNATURE_BYTES_MAX: usize = 1024;
+
 /// Signature validation errors
 #[derive(Error, Debug)]
 pub enum SignatureError {
@@ -203,6 +206,11 @@ impl Signature {
     /// Parse a signature string like "<n-n:n>" or "<s?:b>"
     pub fn parse(sig_str: &str) -> Result<Self, SignatureError> {
         let sig_str = sig_str.trim();
+        if sig_str.len() > SIGNATURE_BYTES_MAX {
+            return Err(SignatureError::InvalidSignature(format!(
+                "a signature has at most {SIGNATURE_BYTES_MAX} bytes"
+            )));
+        }
 
         // Signature format: <params:return>
         if !sig_str.starts_with('<') || !sig_str.ends_with('>') {
@@ -245,7 +253,7 @@ impl Signature {
     /// skipping over colons that are inside nested angle brackets
     fn find_separator_colon(s: &str) -> Option<usize> {
         let mut depth = 0;
-        for (i, c) in s.chars().enumerate() {
+        for (i, c) in s.char_indices() {
             match c {
                 '<' => depth += 1,
                 '>' => depth -= 1,
