@@ -383,7 +383,8 @@ impl Expressions<'_, '_> {
     }
 
     pub(crate) fn evaluate(&mut self, expression: &Expression, location: &str) -> Result<Value, Failure> {
-        self.run(expression, location, |session, budget| session.evaluate(expression, budget))
+        let value = self.run(expression, location, |session, budget| session.evaluate(expression, budget))?;
+        self.scope.made(value)
     }
 
     fn run<T>(
@@ -408,7 +409,7 @@ impl Expressions<'_, '_> {
         let before = self.budget.steps_left();
         let value = evaluate(session, &mut self.budget);
         scope.charge(before - self.budget.steps_left());
-        let value = value.map_err(|error| {
+        value.map_err(|error| {
             let error = match error {
                 jsonata::EvalError::ResultTooLarge => return Failure::data_limit(scope.state),
                 // To the workflow there is one way to take too long.
@@ -417,8 +418,7 @@ impl Expressions<'_, '_> {
             };
             let text = expression.text().trim();
             scope.query_error(Some(location), &format!("The JSONata expression '{text}' specified for the field '{location}' {error}"))
-        })?;
-        scope.made(value)
+        })
     }
 }
 
