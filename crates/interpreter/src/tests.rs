@@ -261,13 +261,38 @@ fn a_job_that_nobody_waits_for_is_owed_a_cancellation_until_it_is_settled() {
     let mut run = Run::started(&chain(&format!(r#""A": {{ {job}, "End": true }}"#)), "{}");
     let scheduled = run.calls()[0];
     run.answer(r#"{"JobRunId":"7"}"#);
-    assert!(run.calls().is_empty(), "the job runs");
+    assert!(matches!(&run.execution.outstanding()[..], [Effect::Follow { scheduled: followed, .. }] if *followed == scheduled));
     run.command(Command::Stop { error: None, cause: None });
     assert!(run.execution.is_closed() && !run.execution.is_settled());
     assert!(matches!(&run.execution.outstanding()[..], [Effect::Cancel { scheduled: owed, .. }] if *owed == scheduled));
     run.command(Command::Settled { scheduled });
     assert!(run.execution.is_settled());
     assert_eq!(run.command(Command::Settled { scheduled }), 0);
+}
+
+#[test]
+fn a_followed_job_ends_its_task_once() {
+    let job = r#""Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Parameters": { "JobName": "j" }"#;
+    let mut run = Run::started(&chain(&format!(r#""A": {{ {job}, "End": true }}"#)), "{}");
+    let scheduled = run.calls()[0];
+    let ended = || Command::JobEnded { scheduled, answer: TaskAnswer::Succeeded { output: Payload::parse("1").expect("JSON") } };
+    assert_eq!(run.command(ended()), 0, "before the call is answered there is no job");
+    run.answer(r#"{"JobRunId":"7"}"#);
+    let again = TaskAnswer::Succeeded { output: Payload::parse("2").expect("JSON") };
+    assert_eq!(run.command(Command::CallAnswered { scheduled, answer: again }), 0, "the call's second answer is not the job's end");
+    run.command(ended());
+    assert_eq!(
+        run.lines()[2..],
+        [
+            "3<-2 TaskScheduled",
+            "4<-3 TaskStarted",
+            "5<-4 TaskSubmitted",
+            "6<-5 TaskSucceeded",
+            "7<-6 TaskStateExited A",
+            "8<-7 ExecutionSucceeded"
+        ]
+    );
+    assert_eq!(run.command(ended()), 0, "after the end");
 }
 
 #[test]

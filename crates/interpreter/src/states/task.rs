@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use skald_asl::data_flow::DataFlow;
 use skald_asl::definition::StateKind;
 use skald_asl::states::{Pattern, Resource, Task};
@@ -226,17 +226,30 @@ fn credentials_role_arn(scope: &Scope<'_>, task: &Task, input: &Payload) -> Resu
 /// SOURCE: integrations.md §1; the form is recorded, `services_apigetway.json`.
 fn unfit_parameters(resource: &Resource, parameters: &Payload) -> Option<String> {
     let Resource::Service { service, action, .. } = resource else { return None };
-    if (service.as_str(), action.as_str()) != ("lambda", "invoke") {
-        return None;
-    }
     let members = parameters.value().as_object();
-    let unknown = members.into_iter().flat_map(|members| members.keys()).find(|name| !LAMBDA_INVOKE_PARAMETERS.contains(&name.as_str()));
-    let problem = match unknown {
-        Some(name) => format!("The field '{name}' is not supported by Step Functions"),
-        None if members.is_some_and(|members| members.contains_key("FunctionName")) => return None,
-        None => "The field 'FunctionName' is required but was missing".to_owned(),
-    };
+    let problem = match (service.as_str(), action.as_str()) {
+        ("lambda", "invoke") => unfit_for_lambda(members),
+        ("apigateway", "invoke") => unfit_for_api_gateway(members),
+        _ => None,
+    }?;
     Some(format!("The Parameters '{}' could not be used to start the Task: [{problem}]", parameters.text()))
+}
+
+fn unfit_for_lambda(members: Option<&Map<String, Value>>) -> Option<String> {
+    let unknown = members.into_iter().flat_map(Map::keys).find(|name| !LAMBDA_INVOKE_PARAMETERS.contains(&name.as_str()));
+    match unknown {
+        Some(name) => Some(format!("The field '{name}' is not supported by Step Functions")),
+        None if members.is_some_and(|members| members.contains_key("FunctionName")) => None,
+        None => Some("The field 'FunctionName' is required but was missing".to_owned()),
+    }
+}
+
+/// SOURCE: integrations.md §4: both are maps of lists.
+fn unfit_for_api_gateway(members: Option<&Map<String, Value>>) -> Option<String> {
+    let is_map_of_lists = |value: &Value| value.as_object().is_some_and(|lists| lists.values().all(Value::is_array));
+    let unfit = |name: &&str| members.and_then(|members| members.get(*name)).is_some_and(|value| !is_map_of_lists(value));
+    let name = ["Headers", "QueryParameters"].into_iter().find(unfit)?;
+    Some(format!("The value of the field '{name}' has an invalid format"))
 }
 
 fn running(slice: &Slice<'_, '_, '_>, frame: FrameId) -> Option<RunningTask> {
