@@ -93,7 +93,9 @@ fn choice_rules_keep_their_shape() {
         panic!("{tests:?}")
     };
     assert!(matches!(**not, Test::Compare { comparator: Comparator::Is { expected: true, .. }, .. }));
-    assert!(matches!(comparator, Comparator::Number { order: Order::LessOrEqual, operand: Operand::Literal(number) } if number.to_string() == "1.5"));
+    assert!(
+        matches!(comparator, Comparator::Number { order: Order::LessOrEqual, operand: Operand::Literal(number) } if number.to_string() == "1.5")
+    );
     let pieces = ["log-", "*.t", ""].map(str::to_owned).to_vec();
     assert!(matches!(matches, Comparator::TextMatches(pattern) if *pattern == TextPattern { pieces: pieces.clone() }));
     assert_eq!(choice.default, definition.find("Done"));
