@@ -17,7 +17,9 @@ const SLICE_STEPS_MAX: u64 = 5_000_000;
 /// More than any of these machines needs before it ends.
 const COMMANDS_MAX: usize = 30_000;
 /// As much of an outcome as pages show.
-const SHOWN_CHARACTERS_MAX: usize = 300;
+const SHOWN_CHARACTERS_MAX: usize = 200;
+/// As much of a cause as pages show.
+const CAUSE_CHARACTERS_MAX: usize = 120;
 
 struct Case {
     title: String,
@@ -42,7 +44,7 @@ fn check(case: &Case) -> Result<(), Failed> {
         _ => body,
     };
     let outcome: String = run(&machine, &repeated(&case.input)).chars().take(SHOWN_CHARACTERS_MAX).collect();
-    if case.expected.is_empty() || !outcome.starts_with(&case.expected) {
+    if outcome != case.expected {
         return Err(format!("expected: {}\n    came: {outcome}", case.expected).into());
     }
     Ok(())
@@ -92,10 +94,18 @@ fn outcome(execution: &Execution) -> String {
         }
         Status::Succeeded { output, .. } => format!("SUCCEEDED {}", output.text()),
         Status::Failed { error, cause, .. } => {
-            format!("FAILED {}: {}", error.as_deref().unwrap_or_default(), cause.as_deref().unwrap_or_default())
+            format!("FAILED {}: {}", error.as_deref().unwrap_or_default(), end_of(cause.as_deref().unwrap_or_default()))
         }
         other => format!("{other:?}"),
     }
+}
+
+/// A cause repeats the expression; what went wrong stands at its end.
+fn end_of(cause: &str) -> String {
+    let characters = cause.chars().count();
+    let skipped = characters.saturating_sub(CAUSE_CHARACTERS_MAX);
+    let start = if skipped == 0 { "" } else { "…" };
+    format!("{start}{}", cause.chars().skip(skipped).collect::<String>())
 }
 
 struct Nowhere;

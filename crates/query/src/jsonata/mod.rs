@@ -19,6 +19,7 @@ mod session;
 pub mod plain;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jsonata_core::ast::AstNode;
 use jsonata_core::parser;
@@ -27,7 +28,7 @@ pub use references::StatesMembers;
 pub use session::{Bindings, ContextObject, EvalError, Session};
 
 /// An expression, parsed and checked: what stands between `{%` and `%}`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Expression {
     text: Box<str>,
     tree: AstNode,
@@ -35,6 +36,13 @@ pub struct Expression {
     functions: BTreeSet<String>,
     states_members: StatesMembers,
     shortcut: Option<shortcut::Shortcut>,
+}
+
+/// As written: the tree numbers its steps anew at each parsing.
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression").field(&self.text).finish()
+    }
 }
 
 /// Why a text is no expression Step Functions accepts, in AWS's words.
