@@ -110,7 +110,10 @@ fn catch(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failure: &Failure) -> Ca
         Ok(outcome) if outcome.output.byte_count() > PAYLOAD_BYTES_MAX || !slice.fits_variables(frame, &outcome.assigned) => {
             return Caught::Broken(Failure::data_limit(&name));
         }
-        Ok(outcome) => outcome,
+        Ok(outcome) => match outcome.check_depth(&visit.input, &slice.scope(frame)) {
+            Ok(()) => outcome,
+            Err(runtime) => return Caught::Broken(runtime),
+        },
         Err(failure) => return Caught::Broken(failure),
     };
     let next = Arc::clone(&definition.state(catcher.next).name);

@@ -9,6 +9,7 @@ use skald_query::budget::Exhausted;
 use skald_query::intrinsic::{Call, Surroundings};
 use skald_query::jsonata::{self, Bindings, ContextObject, Expression, Session};
 use skald_query::jsonpath::{EvalError, Path, Root};
+use skald_query::payload::PAYLOAD_DEPTH_MAX;
 use skald_query::{Budget, Payload};
 
 use crate::failure::Failure;
@@ -22,6 +23,18 @@ pub(crate) struct Outcome {
     pub(crate) output: Payload,
     /// Variables to set, in the order of `Assign`.
     pub(crate) assigned: Vec<(Arc<str>, Payload)>,
+}
+
+impl Outcome {
+    /// Refuses what nests deeper than a document may. `input` was looked at when it came in.
+    pub(crate) fn check_depth(&self, input: &Payload, scope: &Scope<'_>) -> Result<(), Failure> {
+        let is_new = !self.output.is_same(input);
+        let is_too_deep = (is_new && self.output.is_too_deep()) || self.assigned.iter().any(|(_, value)| value.is_too_deep());
+        match is_too_deep {
+            true => Err(scope.runtime(&format!("The output nests deeper than {PAYLOAD_DEPTH_MAX} levels"))),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What a state, rule or catcher says about leaving.

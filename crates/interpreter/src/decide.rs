@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::Value;
 use skald_asl::definition::{StateKind, Transition};
 use skald_asl::{Definition, StateId, Timestamp};
-use skald_query::payload::PAYLOAD_DEPTH_MAX;
 use skald_query::{Budget, Payload};
 
 use crate::command::{Command, TaskAnswer};
@@ -245,23 +244,17 @@ impl Slice<'_, '_, '_> {
 
     /// Leaves a state: the end of a block joins the state around it, or ends the execution.
     pub(crate) fn exit(&mut self, frame: FrameId, state_type: StateType, outcome: Outcome, transition: Transition) -> Result<(), Halt> {
-        let Outcome { output, assigned } = outcome;
         let visit = self.visit(frame);
         let name = Arc::clone(&visit.state);
-        if output.byte_count() > PAYLOAD_BYTES_MAX || !self.fits_variables(frame, &assigned) {
+        if outcome.output.byte_count() > PAYLOAD_BYTES_MAX || !self.fits_variables(frame, &outcome.assigned) {
             return Err(Halt::Failed(Failure::data_limit(&name)));
         }
-        // What came in was looked at then.
-        let is_new = !output.is_same(&visit.input);
-        if (is_new && output.is_too_deep()) || assigned.iter().any(|(_, value)| value.is_too_deep()) {
-            let reason = format!("The output nests deeper than {PAYLOAD_DEPTH_MAX} levels");
-            return Err(Halt::Failed(self.scope(frame).runtime(&reason)));
-        }
+        outcome.check_depth(&visit.input, &self.scope(frame))?;
         let next = match transition {
             Transition::Next(next) => Some(Arc::clone(&self.definition.state(next).name)),
             Transition::End => None,
         };
-        self.leave(frame, state_type, name, Outcome { output, assigned }, next)?;
+        self.leave(frame, state_type, name, outcome, next)?;
         Ok(())
     }
 

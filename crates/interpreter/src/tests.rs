@@ -271,6 +271,30 @@ fn a_job_that_nobody_waits_for_is_owed_a_cancellation_until_it_is_settled() {
 }
 
 #[test]
+fn what_is_caught_nests_no_deeper_than_a_document() {
+    let path = ".a".repeat(999);
+    let catch = format!(r#""Catch": [{{ "ErrorEquals": ["States.ALL"], "ResultPath": "${path}", "Next": "B" }}]"#);
+    let mut run =
+        Run::started(&chain(&format!(r#""A": {{ {TASK}, {catch}, "End": true }}, "B": {{ "Type": "Pass", "End": true }}"#)), "{}");
+    run.fail("Boom", "");
+    assert_eq!(
+        run.lines()[4..],
+        [
+            "5<-4 LambdaFunctionFailed",
+            "6<-5 TaskStateExited A",
+            "7<-6 PassStateEntered B",
+            "8<-7 PassStateExited B",
+            "9<-8 ExecutionSucceeded"
+        ]
+    );
+    let deeper = catch.replace("$.a", "$.a.a");
+    let mut run =
+        Run::started(&chain(&format!(r#""A": {{ {TASK}, {deeper}, "End": true }}, "B": {{ "Type": "Pass", "End": true }}"#)), "{}");
+    run.fail("Boom", "");
+    assert_eq!(run.lines()[4..], ["5<-4 LambdaFunctionFailed", "6<-5 ExecutionFailed"]);
+}
+
+#[test]
 fn a_followed_job_ends_its_task_once() {
     let job = r#""Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Parameters": { "JobName": "j" }"#;
     let mut run = Run::started(&chain(&format!(r#""A": {{ {job}, "End": true }}"#)), "{}");
