@@ -33,8 +33,7 @@ impl Page {
         }
         let mut parts = std::str::from_utf8(data).ok()?.split('\0');
         let text = parts.next()?.to_owned();
-        let mut document =
-            || parts.next().and_then(|text| Payload::parse(text).ok()).unwrap_or_else(|| Payload::trusted(DOCUMENT));
+        let mut document = || parts.next().and_then(|text| Payload::parse(text).ok()).unwrap_or_else(|| Payload::trusted(DOCUMENT));
         Some(Self { text, document: document(), other: document() })
     }
 }

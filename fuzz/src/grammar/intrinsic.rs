@@ -6,9 +6,26 @@ use super::{jsonpath, number, word};
 
 /// Name and number of arguments; what takes any number takes up to four.
 const FUNCTIONS: &[(&str, usize)] = &[
-    ("Array", 4), ("ArrayContains", 2), ("ArrayGetItem", 2), ("ArrayLength", 1), ("ArrayPartition", 2), ("ArrayRange", 3), ("ArrayUnique", 1),
-    ("Base64Decode", 1), ("Base64Encode", 1), ("Format", 4), ("Format", 2), ("Hash", 2), ("JsonMerge", 3), ("JsonToString", 1), ("MathAdd", 2),
-    ("MathRandom", 3), ("MathRandom", 2), ("StringSplit", 2), ("StringToJson", 1), ("UUID", 0),
+    ("Array", 4),
+    ("ArrayContains", 2),
+    ("ArrayGetItem", 2),
+    ("ArrayLength", 1),
+    ("ArrayPartition", 2),
+    ("ArrayRange", 3),
+    ("ArrayUnique", 1),
+    ("Base64Decode", 1),
+    ("Base64Encode", 1),
+    ("Format", 4),
+    ("Format", 2),
+    ("Hash", 2),
+    ("JsonMerge", 3),
+    ("JsonToString", 1),
+    ("MathAdd", 2),
+    ("MathRandom", 3),
+    ("MathRandom", 2),
+    ("StringSplit", 2),
+    ("StringToJson", 1),
+    ("UUID", 0),
 ];
 
 pub fn call(bytes: &mut Unstructured<'_>) -> Result<String> {

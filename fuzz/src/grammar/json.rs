@@ -43,4 +43,3 @@ fn value(bytes: &mut Unstructured<'_>, depth: usize, to: &mut String) -> Result<
     }
     Ok(())
 }
-

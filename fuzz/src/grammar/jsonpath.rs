@@ -67,8 +67,19 @@ fn operand(bytes: &mut Unstructured<'_>, depth: usize) -> Result<String> {
     Ok(match bytes.int_in_range(0..=9)? {
         0 => number(bytes)?,
         1 => format!("'{}'", word(bytes)?),
-        2 => (*bytes.choose(&["true", "false", "null", "[1,2,'x']", "['a',null]", "{\"a\":1}", "[]", "/a+b*/i", "/(a|b)*c{2,5}/", "/^.*$/"])?)
-            .to_owned(),
+        2 => (*bytes.choose(&[
+            "true",
+            "false",
+            "null",
+            "[1,2,'x']",
+            "['a',null]",
+            "{\"a\":1}",
+            "[]",
+            "/a+b*/i",
+            "/(a|b)*c{2,5}/",
+            "/^.*$/",
+        ])?)
+        .to_owned(),
         3 => path_from("$", bytes, depth + 1)?,
         _ => path_from("@", bytes, depth + 1)?,
     })
