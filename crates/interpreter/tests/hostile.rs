@@ -14,6 +14,8 @@ use skald_query::{Budget, Payload};
 
 /// As the engine gives it.
 const SLICE_STEPS_MAX: u64 = 5_000_000;
+/// As the server gives its threads: documents nest up to 1,000 levels, and unoptimised code takes kilobytes for each.
+const THREAD_STACK_BYTES: usize = 16 << 20;
 /// More than any of these machines needs before it ends.
 const COMMANDS_MAX: usize = 30_000;
 /// As much of an outcome as pages show.
@@ -31,7 +33,12 @@ struct Case {
 
 fn main() {
     let cases = read_page(include_str!("data/hostile.md"));
-    let trials = cases.into_iter().map(|case| Trial::test(case.title.clone(), move || check(&case)));
+    let trials = cases.into_iter().map(|case| {
+        Trial::test(case.title.clone(), move || {
+            let checking = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(move || check(&case))?;
+            checking.join().map_err(|_| "the case panicked")?
+        })
+    });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }
 
