@@ -38,11 +38,15 @@ pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, mut fail
             Caught::Yes => return Ok(()),
             Caught::No => {}
             Caught::Over => return Err(Ended),
-            Caught::Broken(broken) if broken.kind == FailureKind::Query => {
-                failing = evaluation_failed(slice, frame, &broken)?;
-                failure = broken;
-            }
-            Caught::Broken(runtime) => return fail_execution(slice, failing, runtime),
+            Caught::Broken(broken) => match broken.kind {
+                FailureKind::Runtime => return fail_execution(slice, failing, broken),
+                FailureKind::Query => {
+                    failing = evaluation_failed(slice, frame, &broken)?;
+                    failure = broken;
+                }
+                // Too much data: for the state around to handle.
+                FailureKind::State | FailureKind::Task | FailureKind::Timeout | FailureKind::Heartbeat => failure = broken,
+            },
         }
         match slice.execution.frame(frame).parent {
             None => return fail_execution(slice, failing, failure),

@@ -258,6 +258,14 @@ impl Slice<'_, '_, '_> {
         Ok(())
     }
 
+    /// Refuses what the state of `frame` is about to hand to a task, a branch or an iteration, when it is too large.
+    pub(crate) fn check_size(&self, frame: FrameId, input: &Payload) -> Result<(), Failure> {
+        match input.byte_count() > PAYLOAD_BYTES_MAX {
+            true => Err(Failure::data_limit(&self.visit(frame).state)),
+            false => Ok(()),
+        }
+    }
+
     /// Whether these variables may be set in `frame`, beside those that are there and stay. SOURCE: limits.md §1.
     pub(crate) fn fits_variables(&self, frame: FrameId, assigned: &[(Arc<str>, Payload)]) -> bool {
         let bytes: usize = assigned.iter().map(|(_, value)| value.byte_count()).sum();

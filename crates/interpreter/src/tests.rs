@@ -294,6 +294,55 @@ fn what_is_caught_nests_no_deeper_than_a_document() {
     assert_eq!(run.lines()[4..], ["5<-4 LambdaFunctionFailed", "6<-5 ExecutionFailed"]);
 }
 
+/// A text of 150,000 bytes: one is a payload, two are too much of one.
+fn half_too_much() -> String {
+    format!("\"{}\"", "x".repeat(150_000))
+}
+
+#[test]
+fn what_a_catcher_cannot_hand_on_is_caught_around_it() {
+    let twice = "States.Array($$.Execution.Input, $$.Execution.Input)";
+    let inner = format!(r#""Catch": [{{ "ErrorEquals": ["States.ALL"], "Assign": {{ "x.$": "{twice}" }}, "Next": "Never" }}]"#);
+    let branch = format!(
+        r#"{{ "StartAt": "A", "States": {{ "A": {{ {TASK}, {inner}, "End": true }}, "Never": {{ "Type": "Pass", "End": true }} }} }}"#
+    );
+    let outer = r#""Catch": [{ "ErrorEquals": ["States.DataLimitExceeded"], "Next": "B" }]"#;
+    let parallel = format!(r#""P": {{ "Type": "Parallel", "Branches": [{branch}], {outer}, "End": true }}"#);
+    let machine = format!(r#"{{ "StartAt": "P", "States": {{ {parallel}, "B": {{ "Type": "Pass", "End": true }} }} }}"#);
+    let mut run = Run::started(&machine, &half_too_much());
+    run.fail("Boom", "");
+    assert_eq!(
+        run.lines()[6..],
+        [
+            "7<-6 LambdaFunctionFailed",
+            "8<-7 TaskStateAborted",
+            "9<-7 ParallelStateFailed",
+            "10<-9 ParallelStateExited P",
+            "11<-10 PassStateEntered B",
+            "12<-11 PassStateExited B",
+            "13<-12 ExecutionSucceeded"
+        ]
+    );
+}
+
+#[test]
+fn branches_and_iterations_get_no_more_than_a_payload() {
+    let block = r#"{ "StartAt": "A", "States": { "A": { "Type": "Pass", "Result": 1, "End": true } } }"#;
+    let twice = r#"{ "a.$": "$", "b.$": "$" }"#;
+    let cases = [
+        (format!(r#""Type": "Parallel", "Parameters": {twice}, "Branches": [{block}]"#), half_too_much()),
+        (format!(r#""Type": "Map", "ItemSelector": {twice}, "ItemProcessor": {block}"#), format!("[{}]", half_too_much())),
+    ];
+    for (state, input) in cases {
+        let caught = r#""ResultPath": null, "Catch": [{ "ErrorEquals": ["States.DataLimitExceeded"], "ResultPath": null, "Next": "B" }]"#;
+        let machine = format!(
+            r#"{{ "StartAt": "P", "States": {{ "P": {{ {state}, {caught}, "End": true }}, "B": {{ "Type": "Pass", "End": true }} }} }}"#
+        );
+        let run = Run::started(&machine, &input);
+        assert!(run.lines().iter().any(|line| line.ends_with("PassStateEntered B")), "{state}: {:?}", run.lines());
+    }
+}
+
 #[test]
 fn a_followed_job_ends_its_task_once() {
     let job = r#""Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Parameters": { "JobName": "j" }"#;

@@ -29,6 +29,7 @@ pub(crate) fn fan_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map) 
     let scope = slice.scope(frame);
     let input = scope.input(&map.flow, &slice.visit(frame).input)?;
     let items = items(&scope, map, &input)?;
+    slice.check_size(frame, &items)?;
     let concurrency = match scope.number("MaxConcurrency", &map.max_concurrency, &input)? {
         0 => CONCURRENCY_MAX,
         wanted => u32::try_from(wanted).unwrap_or(CONCURRENCY_MAX).min(CONCURRENCY_MAX),
@@ -103,6 +104,7 @@ fn begin_iteration(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map, pre
             }
         }
     };
+    slice.check_size(frame, &input)?;
     let name = Arc::clone(&slice.visit(frame).state);
     let start_at = Arc::clone(&slice.definition.state(map.processor.start_at).name);
     let iteration = FrameId(slice.execution.next_frame);

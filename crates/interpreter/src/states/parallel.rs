@@ -17,6 +17,7 @@ pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &Pa
 pub(crate) fn fan_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &Parallel) -> Result<(), Halt> {
     let scope = slice.scope(frame);
     let input = scope.arguments(&parallel.flow, &slice.visit(frame).input)?;
+    slice.check_size(frame, &input)?;
     let branches = parallel.branches.iter().map(|branch| Arc::clone(&slice.definition.state(branch.start_at).name)).collect();
     let first_frame = FrameId(slice.execution.next_frame);
     slice.event(frame, slice.last(frame), EventKind::ParallelStateStarted { first_frame, branches, input })?;

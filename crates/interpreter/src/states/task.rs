@@ -10,7 +10,7 @@ use skald_query::Payload;
 
 use crate::command::TaskAnswer;
 use crate::data_flow::States;
-use crate::decide::{Halt, PAYLOAD_BYTES_MAX, Slice, checked, clipped};
+use crate::decide::{Halt, Slice, checked, clipped};
 use crate::event::{Completion, ErrorDetails, EventKind, FrameId, ServiceResource, StateType, TaskPlan};
 use crate::execution::answers_by_token;
 use crate::failure::{Failure, FailureKind};
@@ -40,9 +40,7 @@ pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Tas
     let timeout_seconds = task.timeout.as_ref().map(|number| scope.number("TimeoutSeconds", number, &input)).transpose()?;
     let heartbeat_seconds = task.heartbeat.as_ref().map(|number| scope.number("HeartbeatSeconds", number, &input)).transpose()?;
     let credentials_role_arn = credentials_role_arn(&scope, task, &input)?;
-    if parameters.byte_count() > PAYLOAD_BYTES_MAX {
-        return Err(Halt::Failed(Failure::data_limit(&slice.visit(frame).state)));
-    }
+    slice.check_size(frame, &parameters)?;
     if let Some(reason) = unfit_parameters(&task.resource, &parameters) {
         return Err(Halt::Failed(scope.runtime(&reason)));
     }
