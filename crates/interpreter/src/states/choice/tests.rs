@@ -71,12 +71,14 @@ fn text_is_ordered_by_utf16_code_units() {
 }
 
 #[test]
-fn numbers_compare_as_doubles() {
+fn numbers_compare_by_value_however_long() {
     check_operator("NumericEquals", &json!(1), &[json!(1), json!(1.0), json!(1e0)], &[json!(1.5), json!("1"), json!(true), json!(null)]);
     check_operator("NumericLessThan", &json!(1.5), &[json!(1), json!(-7)], &[json!(1.5), json!(2), json!("1")]);
     check_operator("NumericLessThanEquals", &json!(1.5), &[json!(1.5), json!(0)], &[json!(1.6)]);
     check_operator("NumericGreaterThan", &json!(0), &[json!(0.1), json!(u64::MAX)], &[json!(0), json!(-0.0), json!([1])]);
     check_operator("NumericGreaterThanEquals", &json!(0), &[json!(0), json!(3)], &[json!(-1), json!("3")]);
+    // As doubles, the two are one.
+    check_operator("NumericEquals", &json!(9_007_199_254_740_993_u64), &[], &[json!(9_007_199_254_740_992_u64)]);
 }
 
 #[test]
