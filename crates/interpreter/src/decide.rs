@@ -172,6 +172,7 @@ impl Slice<'_, '_, '_> {
                 Doing::Waiting { .. } | Doing::BackingOff { .. } | Doing::Task(_) | Doing::Working | Doing::FannedOut(_) => Ok(()),
             };
             self.conclude(frame, outcome)?;
+            self.execution.bound_trees();
         }
         Ok(())
     }
@@ -180,7 +181,9 @@ impl Slice<'_, '_, '_> {
     fn react(&mut self, scheduled: EventId, reaction: impl FnOnce(&mut Self, FrameId) -> Result<(), Halt>) -> Result<(), Ended> {
         let Some(frame) = self.execution.frame_of_task(scheduled) else { return Ok(()) };
         let outcome = reaction(self, frame);
-        self.conclude(frame, outcome)
+        self.conclude(frame, outcome)?;
+        self.execution.bound_trees();
+        Ok(())
     }
 
     /// Takes states until every thread waits or the slice is full. The thread that waited longest is first.
@@ -193,6 +196,7 @@ impl Slice<'_, '_, '_> {
             let Some(frame) = ready.min_by_key(|(id, frame)| (frame.last, **id)).map(|(id, _)| *id) else { return Ok(()) };
             let outcome = self.enter(frame);
             self.conclude(frame, outcome)?;
+            self.execution.bound_trees();
         }
         Ok(())
     }
@@ -289,13 +293,13 @@ impl Slice<'_, '_, '_> {
             let frame = self.execution.frame(frame);
             (frame.parent, frame.index, frame.last)
         };
-        let exit = self.event(frame, previous, EventKind::StateExited { state_type, name, output: output.clone(), assigned, next })?;
+        let exit = self.event(frame, previous, EventKind::StateExited { state_type, name, output: output.light(), assigned, next })?;
         if !ends_block {
             return Ok(());
         }
         match parent {
             None => {
-                self.event(FrameId::TOP, exit, EventKind::ExecutionSucceeded { output })?;
+                self.event(FrameId::TOP, exit, EventKind::ExecutionSucceeded { output: output.light() })?;
                 Err(Halt::Ended)
             }
             Some(parent) => {
@@ -316,7 +320,7 @@ impl Slice<'_, '_, '_> {
         due: Option<Timestamp>,
     ) -> Result<EventId, Ended> {
         let previous = self.execution.frame(frame).last;
-        self.event(frame, previous, EventKind::StateEntered { state_type, name: Arc::clone(name), input, due })
+        self.event(frame, previous, EventKind::StateEntered { state_type, name: Arc::clone(name), input: input.light(), due })
     }
 
     /// The scope of the state that `frame` is in.
@@ -352,6 +356,7 @@ impl Slice<'_, '_, '_> {
             dice: &self.dice,
             budget: &self.budget,
             steps_left: Cell::new(SCOPE_STEPS_MAX),
+            last_opened: RefCell::default(),
             room_bytes: Cell::new(MADE_BYTES_MAX),
             fixed_context: &self.fixed_context,
             own_context: OnceCell::new(),

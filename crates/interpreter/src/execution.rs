@@ -14,6 +14,8 @@ use crate::note::Origin;
 
 /// The most events a history may hold. SOURCE: limits.md §1.
 pub const EVENTS_MAX: u64 = 25_000;
+/// Bytes of the payloads whose trees an execution keeps, of those that may be large. SOURCE: our own.
+const HEAVY_BYTES_MAX: usize = 512 * 1024;
 
 /// One run of a state machine, as its records made it.
 #[derive(Debug, Clone)]
@@ -176,6 +178,15 @@ impl Execution {
                 held + frame.variables.values().map(Payload::byte_count).sum::<usize>()
             })
             .sum()
+    }
+
+    /// Lets go of parsed trees when they are many: they are built again where they are needed.
+    pub(crate) fn bound_trees(&mut self) {
+        let heavy_bytes: usize =
+            self.frames.values_mut().flat_map(Frame::payloads_mut).filter(|held| held.is_heavy()).map(|held| held.byte_count()).sum();
+        if heavy_bytes > HEAVY_BYTES_MAX {
+            self.frames.values_mut().flat_map(Frame::payloads_mut).for_each(|held| *held = held.light());
+        }
     }
 
     /// Whether the terminal event is recorded.

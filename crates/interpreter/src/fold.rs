@@ -1,5 +1,7 @@
 //! Folding: one record changes the state, by what is in the record alone.
 //!
+//! Large payloads are taken over without their trees: what was parsed for one state is let go of with it.
+//!
 //! A past record means the same for ever: nothing here looks into the definition, evaluates, or can fail. A record that
 //! does not fit the state (it cannot come from `decide`) changes nothing but the counters.
 
@@ -82,7 +84,7 @@ impl Execution {
                     before: event.previous,
                     entered: id,
                     entered_at: event.at,
-                    input: input.clone(),
+                    input: input.light(),
                     attempts: Vec::new(),
                     doing,
                 };
@@ -90,10 +92,10 @@ impl Execution {
             }
             EventKind::StateExited { output, assigned, next: Some(next), .. } => {
                 self.assign(frame, assigned);
-                self.set_step(frame, id, Step::Entering { state: Arc::clone(next), input: output.clone() });
+                self.set_step(frame, id, Step::Entering { state: Arc::clone(next), input: output.light() });
             }
             EventKind::StateExited { output, next: None, .. } => {
-                self.set_step(frame, id, Step::Ended { output: output.clone() });
+                self.set_step(frame, id, Step::Ended { output: output.light() });
                 self.join(frame);
             }
 
@@ -102,7 +104,7 @@ impl Execution {
                     scheduled: id,
                     scheduled_at: event.at,
                     target: Target::Lambda { arn: resource.clone() },
-                    parameters: input.clone(),
+                    parameters: input.light(),
                     credentials_role_arn: credentials_role_arn.clone(),
                     plan: plan.clone(),
                     phase: Phase::Scheduled,
@@ -114,7 +116,7 @@ impl Execution {
                     scheduled: id,
                     scheduled_at: event.at,
                     target: Target::Service { resource: resource.clone(), completion: *completion },
-                    parameters: parameters.clone(),
+                    parameters: parameters.light(),
                     credentials_role_arn: credentials_role_arn.clone(),
                     plan: plan.clone(),
                     phase: Phase::Scheduled,
@@ -126,7 +128,7 @@ impl Execution {
                     scheduled: id,
                     scheduled_at: event.at,
                     target: Target::Activity { arn: resource.clone() },
-                    parameters: input.clone(),
+                    parameters: input.light(),
                     credentials_role_arn: None,
                     plan: plan.clone(),
                     phase: Phase::Scheduled,
@@ -159,6 +161,7 @@ impl Execution {
 
             EventKind::ParallelStateStarted { first_frame, branches, input } => {
                 let children: Vec<FrameId> = (first_frame.0..).zip(branches).map(|(child, _)| FrameId(child)).collect();
+                let input = input.light();
                 for ((child, start_at), index) in children.iter().zip(branches).zip(0..) {
                     let step = Step::Entering { state: Arc::clone(start_at), input: input.clone() };
                     self.add_frame(*child, Frame { parent: Some(frame), index, last: id, step, variables: BTreeMap::new() });
@@ -168,7 +171,7 @@ impl Execution {
                 self.set_doing(frame, id, Doing::FannedOut(Box::new(fan_out)));
             }
             EventKind::MapStateStarted { length, items, concurrency } => {
-                let iterations = Iterations { items: items.clone(), concurrency: *concurrency, next_index: 0 };
+                let iterations = Iterations { items: items.light(), concurrency: *concurrency, next_index: 0 };
                 let fan_out = FanOut {
                     outputs: vec![None; *length as usize],
                     unfinished: *length,
@@ -178,7 +181,7 @@ impl Execution {
                 self.set_doing(frame, id, Doing::FannedOut(Box::new(fan_out)));
             }
             EventKind::MapIterationStarted { index, iteration, input, start_at, .. } => {
-                let step = Step::Entering { state: Arc::clone(start_at), input: input.clone() };
+                let step = Step::Entering { state: Arc::clone(start_at), input: input.light() };
                 self.add_frame(*iteration, Frame { parent: Some(frame), index: *index, last: id, step, variables: BTreeMap::new() });
                 if let Some(fan_out) = self.fan_out_mut(frame) {
                     fan_out.children.push(*iteration);
@@ -266,7 +269,7 @@ impl Execution {
 
     fn assign(&mut self, frame: FrameId, assigned: &[(Arc<str>, Payload)]) {
         if let Some(frame) = self.frames.get_mut(&frame) {
-            frame.variables.extend(assigned.iter().cloned());
+            frame.variables.extend(assigned.iter().map(|(name, value)| (Arc::clone(name), value.light())));
         }
     }
 

@@ -130,6 +130,21 @@ impl Frame {
         }
     }
 
+    /// What it holds and expressions may look into.
+    pub(crate) fn payloads_mut(&mut self) -> impl Iterator<Item = &mut Payload> {
+        let step = match &mut self.step {
+            Step::Entering { input: payload, .. } | Step::Ended { output: payload } => [Some(payload), None],
+            Step::Inside(visit) => {
+                let items = match &mut visit.doing {
+                    Doing::FannedOut(fan_out) => fan_out.iterations.as_mut().map(|iterations| &mut iterations.items),
+                    Doing::Working | Doing::Waiting { .. } | Doing::BackingOff { .. } | Doing::Task(_) => None,
+                };
+                [Some(&mut visit.input), items]
+            }
+        };
+        step.into_iter().flatten().chain(self.variables.values_mut())
+    }
+
     /// The attempt that runs, when there is one.
     pub fn task(&self) -> Option<&RunningTask> {
         match &self.visit()?.doing {

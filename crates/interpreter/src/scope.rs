@@ -7,8 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::{Map, Value, json};
 use skald_asl::Timestamp;
+use skald_query::budget::Exhausted;
 use skald_query::jsonata::ContextObject;
-use skald_query::jsonpath::{EvalError, Path, Root};
+use skald_query::jsonpath::{EvalError, Found, Path, Root};
 use skald_query::{Budget, Payload, payload};
 
 use crate::context::Dice;
@@ -50,6 +51,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) budget: &'a RefCell<Budget>,
     /// What is left of [`SCOPE_STEPS_MAX`].
     pub(crate) steps_left: Cell<u64>,
+    /// The variable that a path looked into last.
+    pub(crate) last_opened: RefCell<Option<Payload>>,
     /// What is left of [`MADE_BYTES_MAX`].
     pub(crate) room_bytes: Cell<usize>,
     /// Of the slice: Execution and StateMachine.
@@ -105,15 +108,29 @@ impl Scope<'_> {
         let steps = self.expression_steps();
         let mut budget = Budget::of_steps(steps);
         let found = match path.root() {
-            Root::Input => path.find(document.value(), &mut budget),
-            Root::Context | Root::Variable(_) => match self.beside_input(path) {
-                Some(value) => path.find(value, &mut budget),
-                None => return Err(EvalError::NotFound { reason: format!("No results for path: {}", path.text()) }),
+            Root::Input => path.find(document.value(), &mut budget).map(Found::into_value),
+            Root::Context => path.find(self.context_of(path), &mut budget).map(Found::into_value),
+            Root::Variable(name) => match self.opened(name, &mut budget) {
+                Ok(Some(variable)) => path.find(variable.value(), &mut budget).map(Found::into_value),
+                Ok(None) => Err(EvalError::NotFound { reason: format!("No results for path: {}", path.text()) }),
+                Err(Exhausted) => Err(EvalError::Exhausted),
             },
         };
-        let found = found.map(skald_query::jsonpath::Found::into_value);
         self.charge(steps - budget.steps_left());
         found
+    }
+
+    /// A variable to look into. Of the large ones only the last keeps its tree: all of them together may be 10 MiB of text.
+    fn opened(&self, name: &str, budget: &mut Budget) -> Result<Option<Payload>, Exhausted> {
+        let Some(variable) = self.variables.get(name) else { return Ok(None) };
+        let mut last = self.last_opened.borrow_mut();
+        match &*last {
+            Some(last) if last.is_same(variable) => Ok(Some(last.clone())),
+            Some(_) | None => {
+                budget.spend(variable.opening_steps())?;
+                Ok(Some(last.insert(variable.light()).clone()))
+            }
+        }
     }
 
     /// Makes room for a value that becomes part of what a template makes.
@@ -158,7 +175,7 @@ impl Scope<'_> {
             json!({
                 "Execution": {
                     "Id": identity.execution_arn,
-                    "Input": identity.input.value(),
+                    "Input": identity.input.light().value(),
                     "StartTime": identity.started_at.to_rfc3339(),
                     "Name": identity.origin.execution_name,
                     "RoleArn": identity.origin.role_arn,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use skald_asl::parse::{self, MachineType};
 use skald_query::{Budget, Payload};
 
-use crate::event::{EventId, FrameId};
+use crate::event::{Event, EventId, FrameId};
 use crate::execution::{EVENTS_MAX, TokenState};
+use crate::frame::Frame;
 use crate::note::Origin;
 use crate::{Command, Context, Dice, Effect, EventKind, Execution, Record, Status, TaskAnswer, Timestamp, World, history};
 
@@ -341,6 +342,26 @@ fn branches_and_iterations_get_no_more_than_a_payload() {
         let run = Run::started(&machine, &input);
         assert!(run.lines().iter().any(|line| line.ends_with("PassStateEntered B")), "{state}: {:?}", run.lines());
     }
+}
+
+#[test]
+fn parsed_trees_of_large_payloads_are_let_go_of() {
+    let looks = r#""Q": { "Type": "Wait", "SecondsPath": "$.list[0]", "End": true }"#;
+    let processor = format!(r#""ItemProcessor": {{ "StartAt": "P", "States": {{ "P": {{ "Type": "Pass", "Next": "Q" }}, {looks} }} }}"#);
+    let selector = r#""ItemsPath": "$.items", "ItemSelector": { "list.$": "$.list" }"#;
+    let state = format!(r#""A": {{ "Type": "Map", {selector}, {processor}, "ResultPath": null, "End": true }}"#);
+    let input = format!(r#"{{ "items": [{}1], "list": [{}1] }}"#, "1,".repeat(39), "9,".repeat(60_000));
+    let mut run = Run::started(&chain(&state), &input);
+    run.finish_slices();
+    assert_eq!(run.lines().iter().filter(|line| line.ends_with("WaitStateEntered Q")).count(), 40);
+    let mut frames = run.execution.frames().clone();
+    let heavy = frames.values_mut().flat_map(Frame::payloads_mut).filter(|payload| payload.is_heavy());
+    assert!(heavy.map(|payload| payload.byte_count()).sum::<usize>() <= 512 * 1024, "40 inputs of 120 kB were looked into");
+    let entered = run.records.iter().filter_map(|record| match record {
+        Record::Event(Event { kind: EventKind::StateEntered { input, .. }, .. }) => Some(input),
+        Record::Event(_) | Record::Note(_) => None,
+    });
+    assert!(entered.into_iter().all(|input| !input.is_heavy()), "records wait to be stored without trees");
 }
 
 #[test]

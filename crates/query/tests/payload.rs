@@ -48,6 +48,37 @@ fn a_printed_tree_is_read_again() {
 }
 
 #[test]
+fn an_item_of_a_list_is_found_without_the_tree() {
+    let item = r#"{"a":"[,]\\\"{","b":[1,[2,3]]}, [] ,"x\\" , 1.50, null"#;
+    for (text, count) in
+        [("[]".to_owned(), 0), (format!(" [ {item} ] "), 5), (format!("[{}{item}]", format!("{item},\n").repeat(1_000)), 5_005)]
+    {
+        let (payload, parsed) = (Payload::parse(text.as_str()).expect("JSON"), Payload::parse(text.as_str()).expect("JSON"));
+        for index in [0, 1, 2, 3, 4, 5, 2_500, 5_004, 5_005] {
+            let found = payload.item(index);
+            assert_eq!(found.as_ref(), parsed.value().get(index), "item {index} of {count}");
+            assert_eq!(found.is_some(), index < count);
+        }
+        assert!(!payload.is_heavy(), "nothing large was parsed");
+    }
+    assert_eq!(Payload::trusted("{}").item(0), None);
+}
+
+#[test]
+fn a_light_copy_shares_the_text_and_not_a_large_tree() {
+    for (items, is_large) in [(10, false), (20_000, true)] {
+        let payload = Payload::from_value(Value::from(vec![7; items]));
+        assert!(!payload.is_heavy(), "the tree it was printed from is gone, if it was large");
+        payload.value();
+        assert_eq!(payload.is_heavy(), is_large);
+        assert_eq!(payload.clone().is_heavy(), is_large, "clones share the tree");
+        let light = payload.light();
+        assert!(light.is_same(&payload) && !light.is_heavy());
+        assert_eq!(light.opening_steps() > items as u64, is_large);
+    }
+}
+
+#[test]
 fn depth_has_a_limit() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));

@@ -1,6 +1,8 @@
 //! Choice: the first rule that holds says where to go.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,6 +20,9 @@ use crate::scope::{EXPRESSION_STEPS_MAX, Scope};
 
 /// SOURCE: asl.md §4, Choice: as remembered, not recorded.
 const NO_RULE_HOLDS: &str = "Failed to transition out of the state. The state does not point to a next state.";
+
+/// What looking into large variables may cost. SOURCE: our own: their trees are all there until a rule holds.
+const OPENED_STEPS_MAX: u64 = 1_000_000;
 
 /// Text of which this many bytes cost one step to compare.
 const COMPARED_BYTES_PER_STEP: usize = 64;
@@ -56,9 +61,18 @@ fn chosen<'c>(scope: &Scope<'_>, choice: &'c Choice, raw: &Payload) -> Result<Op
     let input = scope.input(&choice.flow, raw)?;
     let mut budget = Budget::of_steps(EXPRESSION_STEPS_MAX);
     let mut conditions = scope.expressions(States::of_input(&input));
-    let chosen = choose(choice, input.value(), &|path| scope.beside_input(path), &mut budget, &mut |template, index| {
-        condition(scope, &mut conditions, template, index)
-    });
+    let opened = RefCell::new((BTreeSet::new(), Budget::of_steps(OPENED_STEPS_MAX)));
+    let beside = |path: &Path| {
+        let (names, budget) = &mut *opened.borrow_mut();
+        if let Root::Variable(name) = path.root()
+            && names.insert(name.clone())
+        {
+            budget.spend(scope.variables.get(name)?.opening_steps()).ok()?;
+        }
+        scope.beside_input(path)
+    };
+    let chosen =
+        choose(choice, input.value(), &beside, &mut budget, &mut |template, index| condition(scope, &mut conditions, template, index));
     scope.charge(EXPRESSION_STEPS_MAX - budget.steps_left());
     chosen.map_err(|refusal| match refusal {
         Refusal::Test(error) => scope.runtime(&error.to_string()),

@@ -36,7 +36,7 @@ pub(crate) fn fan_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map) 
     };
     let length = items.value().as_array().map_or(0, Vec::len);
     let length = u32::try_from(length).expect("a payload of 256 KiB has fewer items");
-    let started = slice.event(frame, slice.last(frame), EventKind::MapStateStarted { length, items, concurrency })?;
+    let started = slice.event(frame, slice.last(frame), EventKind::MapStateStarted { length, items: items.light(), concurrency })?;
     if length == 0 {
         return succeed(slice, frame, map);
     }
@@ -91,7 +91,7 @@ fn items(scope: &crate::scope::Scope<'_>, map: &Map, input: &Payload) -> Result<
 fn begin_iteration(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map, previous: EventId) -> Result<(), Halt> {
     let Some(iterations) = super::fan_out_of(slice, frame).and_then(|fan_out| fan_out.iterations.as_ref()) else { return Ok(()) };
     let (index, items) = (iterations.next_index, iterations.items.clone());
-    let item = items.value().get(index as usize).cloned().unwrap_or(Value::Null);
+    let item = items.item(index as usize).unwrap_or(Value::Null);
     let input = match &map.item_selector {
         None => Payload::from_value(item),
         Some(selector) => {

@@ -20,7 +20,7 @@ pub(crate) fn fan_out(slice: &mut Slice<'_, '_, '_>, frame: FrameId, parallel: &
     slice.check_size(frame, &input)?;
     let branches = parallel.branches.iter().map(|branch| Arc::clone(&slice.definition.state(branch.start_at).name)).collect();
     let first_frame = FrameId(slice.execution.next_frame);
-    slice.event(frame, slice.last(frame), EventKind::ParallelStateStarted { first_frame, branches, input })?;
+    slice.event(frame, slice.last(frame), EventKind::ParallelStateStarted { first_frame, branches, input: input.light() })?;
     Ok(())
 }
 

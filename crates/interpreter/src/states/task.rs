@@ -41,6 +41,7 @@ pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Tas
     let heartbeat_seconds = task.heartbeat.as_ref().map(|number| scope.number("HeartbeatSeconds", number, &input)).transpose()?;
     let credentials_role_arn = credentials_role_arn(&scope, task, &input)?;
     slice.check_size(frame, &parameters)?;
+    let parameters = parameters.light();
     if let Some(reason) = unfit_parameters(&task.resource, &parameters) {
         return Err(Halt::Failed(scope.runtime(&reason)));
     }
@@ -182,9 +183,9 @@ fn finish(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &RunningTask, ans
     match checked(answer, shown_name) {
         Ok(output) => {
             let event = match &task.target {
-                Target::Lambda { .. } => EventKind::LambdaFunctionSucceeded { output: output.clone() },
-                Target::Service { resource, .. } => EventKind::TaskSucceeded { resource: resource.clone(), output: output.clone() },
-                Target::Activity { .. } => EventKind::ActivitySucceeded { output: output.clone() },
+                Target::Lambda { .. } => EventKind::LambdaFunctionSucceeded { output: output.light() },
+                Target::Service { resource, .. } => EventKind::TaskSucceeded { resource: resource.clone(), output: output.light() },
+                Target::Activity { .. } => EventKind::ActivitySucceeded { output: output.light() },
             };
             slice.event(frame, previous, event)?;
             hand_on(slice, frame, &output)

@@ -16,6 +16,9 @@ use super::{Expression, functions, values};
 use crate::budget::Exhausted;
 use crate::{Budget, Payload};
 
+/// What converting a node of a large variable costs: all of them stay as long as the session does.
+const BOUND_STEPS_PER_NODE: u64 = 2;
+
 /// Where `$states.context` comes from: it is as large as the execution's input, and few expressions read it.
 pub trait ContextObject {
     fn context_object(&self) -> &Value;
@@ -57,6 +60,8 @@ pub struct Session<'a> {
     result: Option<JValue>,
     error_output: Option<JValue>,
     bound: BTreeSet<&'a str>,
+    /// The variable that plain names looked into last: of the large ones only it keeps its tree.
+    last_opened: Option<Payload>,
     /// Whether the functions of Step Functions are known.
     registered: bool,
     dice: u64,
@@ -114,6 +119,7 @@ impl<'a> Session<'a> {
             result: None,
             error_output: None,
             bound: BTreeSet::new(),
+            last_opened: None,
             registered: false,
             dice,
         }
@@ -144,7 +150,7 @@ impl<'a> Session<'a> {
     }
 
     fn value(&mut self, expression: &Expression, budget: &mut Budget) -> Result<JValue, EvalError> {
-        self.bind_what_is_read(expression);
+        self.bind_what_is_read(expression, budget)?;
         self.register_what_is_called(expression);
         let steps = budget.steps_left().min(STEPS_MAX);
         let limits = meter::Limits { steps, bytes: BUILT_BYTES_MAX, value_bytes: VALUE_BYTES_MAX, depth: DEPTH_MAX };
@@ -175,7 +181,7 @@ impl<'a> Session<'a> {
     }
 
     /// The answer of an expression that is nothing but names, from the JSON itself.
-    fn shortcut(&self, expression: &Expression, budget: &mut Budget) -> Option<Result<Value, EvalError>> {
+    fn shortcut(&mut self, expression: &Expression, budget: &mut Budget) -> Option<Result<Value, EvalError>> {
         let Shortcut { variable, names } = expression.shortcut.as_ref()?;
         let bindings = &self.bindings;
         let (root, names) = match (&**variable, names.split_first()) {
@@ -192,7 +198,18 @@ impl<'a> Session<'a> {
             ("states", None) => return None,
             // Not a variable of the workflow: one of JSONata's functions, or nothing.
             (name, _) if !expression.variables().contains(name) => return None,
-            (name, _) => (bindings.variables.iter().find(|(known, _)| *known == name).map(|(_, payload)| payload.value()), &names[..]),
+            (name, _) => {
+                let variable = bindings.variables.iter().find(|(known, _)| *known == name).map(|(_, payload)| *payload);
+                if let Some(variable) = variable
+                    && !self.last_opened.as_ref().is_some_and(|last| last.is_same(variable))
+                {
+                    if let Err(exhausted) = budget.spend(variable.opening_steps()) {
+                        return Some(Err(exhausted.into()));
+                    }
+                    self.last_opened = Some(variable.light());
+                }
+                (variable.and(self.last_opened.as_ref()).map(Payload::value), &names[..])
+            }
         };
         let walked = match root {
             Some(root) => shortcut::walk(root, names),
@@ -216,16 +233,18 @@ impl<'a> Session<'a> {
     }
 
     /// Converts and binds the variables and members of `$states` that `expression` reads and no earlier one did.
-    fn bind_what_is_read(&mut self, expression: &Expression) {
-        let Self { bindings, evaluator, input, context, result, error_output, bound, registered: _, dice: _, flag: _ } = self;
+    fn bind_what_is_read(&mut self, expression: &Expression, budget: &mut Budget) -> Result<(), Exhausted> {
+        let Self { bindings, evaluator, input, context, result, error_output, bound, last_opened: _, registered: _, dice: _, flag: _ } =
+            self;
         for (name, payload) in &bindings.variables {
             if expression.reads(name) && bound.insert(name) {
-                evaluator.bind(name, values::from_json(payload.value()));
+                budget.spend(payload.opening_steps() * BOUND_STEPS_PER_NODE)?;
+                evaluator.bind(name, values::from_json(payload.light().value()));
             }
         }
         let members = expression.states_members();
         if !members.whole && members.names.is_empty() {
-            return;
+            return Ok(());
         }
         let mut states = JMap::default();
         let mut member = |name: &str, cache: &mut Option<JValue>, json: &dyn Fn() -> Option<&'a Value>| {
@@ -243,6 +262,7 @@ impl<'a> Session<'a> {
         member("result", result, &|| bindings.result.map(Payload::value));
         member("errorOutput", error_output, &|| bindings.error_output);
         evaluator.bind("states", JValue::Object(states.into()));
+        Ok(())
     }
 }
 

@@ -16,6 +16,31 @@ pub(super) fn read(text: &str) -> Value {
     Reader { text, at: 0 }.value(0)
 }
 
+/// One item of a list.
+pub(super) fn read_item(text: &str, index: usize) -> Option<Value> {
+    let list = text.trim_ascii().strip_prefix('[')?.strip_suffix(']')?;
+    let (mut start, mut place, mut depth) = (0, 0, 0usize);
+    let (mut in_string, mut is_escaped) = (false, false);
+    for (at, byte) in list.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 && place == index => return Some(read(&list[start..at])),
+            b',' if depth == 0 => {
+                place += 1;
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    let last = &list[start..];
+    (place == index && !last.trim_ascii().is_empty()).then(|| read(last))
+}
+
 struct Reader<'t> {
     text: &'t str,
     /// A byte, at a character's start.
