@@ -295,6 +295,34 @@ fn what_is_caught_nests_no_deeper_than_a_document() {
 }
 
 #[test]
+fn a_catcher_that_makes_too_much_fails_its_branch_and_the_state_around_may_catch_that() {
+    let task = r#""Type": "Task", "QueryLanguage": "JSONata", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
+    let catch = r#""Catch": [{ "ErrorEquals": ["States.ALL"], "Output": "{% $pad('', 262200, 'x') %}", "Next": "B" }]"#;
+    let branch =
+        format!(r#"{{ "StartAt": "T", "States": {{ "T": {{ {task}, {catch}, "End": true }}, "B": {{ "Type": "Pass", "End": true }} }} }}"#);
+    let mut run = Run::started(
+        &chain(&format!(
+            r#""A": {{ "Type": "Parallel", "Branches": [{branch}], "Catch": [{{ "ErrorEquals": ["States.DataLimitExceeded"], "Next": "C" }}], "End": true }},
+               "C": {{ "Type": "Succeed" }}"#
+        )),
+        "{}",
+    );
+    run.fail("Boom", "");
+    assert_eq!(
+        run.lines()[6..],
+        [
+            "7<-6 LambdaFunctionFailed",
+            "8<-7 TaskStateAborted",
+            "9<-7 ParallelStateFailed",
+            "10<-9 ParallelStateExited A",
+            "11<-10 SucceedStateEntered C",
+            "12<-11 SucceedStateExited C",
+            "13<-12 ExecutionSucceeded"
+        ]
+    );
+}
+
+#[test]
 fn a_followed_job_ends_its_task_once() {
     let job = r#""Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Parameters": { "JobName": "j" }"#;
     let mut run = Run::started(&chain(&format!(r#""A": {{ {job}, "End": true }}"#)), "{}");
