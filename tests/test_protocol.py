@@ -179,7 +179,11 @@ def test_half_a_request_is_cut_off_and_disturbs_nobody(server):
 
 
 def test_an_oversized_header_is_refused(server):
-    status, _, _ = server.request(body=b"{}", headers={**TARGET, "X-Long": "x" * 200_000})
+    try:
+        status, _, _ = server.request(body=b"{}", headers={**TARGET, "X-Long": "x" * 200_000})
+    except (BrokenPipeError, ConnectionResetError):
+        # It is refused before all of it was sent: the answer may be lost with the connection.
+        status = 431
     assert 400 <= status < 500
     assert server.action("ListStateMachines", {})[0] == 200
 

@@ -38,15 +38,14 @@ pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, mut fail
             Caught::Yes => return Ok(()),
             Caught::No => {}
             Caught::Over => return Err(Ended),
-            Caught::Broken(broken) => match broken.kind {
-                FailureKind::Runtime => return fail_execution(slice, failing, broken),
-                FailureKind::Query => {
+            Caught::Broken(broken) if broken.kind == FailureKind::Runtime => return fail_execution(slice, failing, broken),
+            // The state has no handler left; those around it have.
+            Caught::Broken(broken) => {
+                if broken.kind == FailureKind::Query {
                     failing = evaluation_failed(slice, frame, &broken)?;
-                    failure = broken;
                 }
-                // Too much data: for the state around to handle.
-                FailureKind::State | FailureKind::Task | FailureKind::Timeout | FailureKind::Heartbeat => failure = broken,
-            },
+                failure = broken;
+            }
         }
         match slice.execution.frame(frame).parent {
             None => return fail_execution(slice, failing, failure),
@@ -194,8 +193,10 @@ fn failed_event(slice: &Slice<'_, '_, '_>, frame: FrameId, kind: FailureKind) ->
     let visit = slice.execution.frame(frame).visit()?;
     match (visit.state_type, &visit.doing) {
         // SOURCE: recorded of a Map whose `Items` fail; nothing has started then.
-        (StateType::Parallel, Doing::Working) if kind == FailureKind::Query => Some(EventKind::ParallelStateFailed),
-        (StateType::Map, Doing::Working) if kind == FailureKind::Query => Some(EventKind::MapStateFailed),
+        (StateType::Parallel, Doing::Working | Doing::BackingOff { .. }) if kind == FailureKind::Query => {
+            Some(EventKind::ParallelStateFailed)
+        }
+        (StateType::Map, Doing::Working | Doing::BackingOff { .. }) if kind == FailureKind::Query => Some(EventKind::MapStateFailed),
         (StateType::Parallel, Doing::FannedOut(_)) => Some(EventKind::ParallelStateFailed),
         (StateType::Map, Doing::FannedOut(_)) => Some(EventKind::MapStateFailed),
         (StateType::Parallel | StateType::Map, Doing::Working | Doing::Waiting { .. } | Doing::BackingOff { .. } | Doing::Task(_)) => None,

@@ -80,7 +80,7 @@ impl<'a> Variables<'a> {
         self.scopes().find_map(|scope| scope.get(name))
     }
 
-    /// Each with its value; an inner scope cannot set what an outer one has, so that none appears twice.
+    /// Each with its value, innermost first: of a name that appears twice the first is meant.
     pub(crate) fn all(self) -> Vec<(&'a str, &'a Payload)> {
         self.scopes().flatten().map(|(name, value)| (&**name, value)).collect()
     }

@@ -301,32 +301,6 @@ fn half_too_much() -> String {
 }
 
 #[test]
-fn what_a_catcher_cannot_hand_on_is_caught_around_it() {
-    let twice = "States.Array($$.Execution.Input, $$.Execution.Input)";
-    let inner = format!(r#""Catch": [{{ "ErrorEquals": ["States.ALL"], "Assign": {{ "x.$": "{twice}" }}, "Next": "Never" }}]"#);
-    let branch = format!(
-        r#"{{ "StartAt": "A", "States": {{ "A": {{ {TASK}, {inner}, "End": true }}, "Never": {{ "Type": "Pass", "End": true }} }} }}"#
-    );
-    let outer = r#""Catch": [{ "ErrorEquals": ["States.DataLimitExceeded"], "Next": "B" }]"#;
-    let parallel = format!(r#""P": {{ "Type": "Parallel", "Branches": [{branch}], {outer}, "End": true }}"#);
-    let machine = format!(r#"{{ "StartAt": "P", "States": {{ {parallel}, "B": {{ "Type": "Pass", "End": true }} }} }}"#);
-    let mut run = Run::started(&machine, &half_too_much());
-    run.fail("Boom", "");
-    assert_eq!(
-        run.lines()[6..],
-        [
-            "7<-6 LambdaFunctionFailed",
-            "8<-7 TaskStateAborted",
-            "9<-7 ParallelStateFailed",
-            "10<-9 ParallelStateExited P",
-            "11<-10 PassStateEntered B",
-            "12<-11 PassStateExited B",
-            "13<-12 ExecutionSucceeded"
-        ]
-    );
-}
-
-#[test]
 fn branches_and_iterations_get_no_more_than_a_payload() {
     let block = r#"{ "StartAt": "A", "States": { "A": { "Type": "Pass", "Result": 1, "End": true } } }"#;
     let twice = r#"{ "a.$": "$", "b.$": "$" }"#;
@@ -362,6 +336,34 @@ fn parsed_trees_of_large_payloads_are_let_go_of() {
         Record::Event(_) | Record::Note(_) => None,
     });
     assert!(entered.into_iter().all(|input| !input.is_heavy()), "records wait to be stored without trees");
+}
+
+#[test]
+fn a_catcher_that_makes_too_much_fails_its_branch_and_the_state_around_may_catch_that() {
+    let task = r#""Type": "Task", "QueryLanguage": "JSONata", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
+    let catch = r#""Catch": [{ "ErrorEquals": ["States.ALL"], "Output": "{% $pad('', 262200, 'x') %}", "Next": "B" }]"#;
+    let branch =
+        format!(r#"{{ "StartAt": "T", "States": {{ "T": {{ {task}, {catch}, "End": true }}, "B": {{ "Type": "Pass", "End": true }} }} }}"#);
+    let mut run = Run::started(
+        &chain(&format!(
+            r#""A": {{ "Type": "Parallel", "Branches": [{branch}], "Catch": [{{ "ErrorEquals": ["States.DataLimitExceeded"], "Next": "C" }}], "End": true }},
+               "C": {{ "Type": "Succeed" }}"#
+        )),
+        "{}",
+    );
+    run.fail("Boom", "");
+    assert_eq!(
+        run.lines()[6..],
+        [
+            "7<-6 LambdaFunctionFailed",
+            "8<-7 TaskStateAborted",
+            "9<-7 ParallelStateFailed",
+            "10<-9 ParallelStateExited A",
+            "11<-10 SucceedStateEntered C",
+            "12<-11 SucceedStateExited C",
+            "13<-12 ExecutionSucceeded"
+        ]
+    );
 }
 
 #[test]

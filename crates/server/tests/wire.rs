@@ -182,11 +182,26 @@ async fn members_that_are_not_built_are_refused() {
         members[member] = value;
         members
     };
+    let mut express_with_a_token = create("type", json!("EXPRESS"));
+    express_with_a_token["definition"] = json!(
+        json!({ "StartAt": "A", "States": { "A": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": { "QueueUrl": "q", "MessageBody.$": "$$.Task.Token" },
+            "End": true
+        } } })
+        .to_string()
+    );
     let key = json!({ "type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/key" });
     let cases = [
         (create("publish", json!(true)), "ValidationException", "publish"),
         (create("versionDescription", json!("first")), "ValidationException", "Version description can only be set when publish is true"),
         (create("type", json!("EXPRESS")), "StateMachineTypeNotSupported", "EXPRESS"),
+        (
+            express_with_a_token,
+            "InvalidDefinition",
+            "Express state machine does not support '.waitForTaskToken' service integration  at /States/A/Resource",
+        ),
         (create("encryptionConfiguration", key), "InvalidEncryptionConfiguration", "CUSTOMER_MANAGED_KMS_KEY"),
         (create("loggingConfiguration", json!({ "level": "ALL" })), "InvalidLoggingConfiguration", "exactly one Log Destination"),
     ];

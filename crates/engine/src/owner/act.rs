@@ -162,8 +162,12 @@ impl Owner {
             }
             wanted
         });
+        // A job that is to be cancelled has the id it was followed by.
+        let followed = |scheduled: &EventId| {
+            outstanding.iter().any(|effect| matches!(effect, Effect::Follow { scheduled: wanted, .. } if wanted == scheduled))
+        };
         live.follows.retain(|scheduled, follow| {
-            let wanted = wanted.contains(scheduled);
+            let wanted = followed(scheduled);
             if !wanted {
                 follow.abort();
             }

@@ -1,6 +1,8 @@
 //! `CreateStateMachine`.
 
 use serde::Serialize;
+use skald_asl::parse;
+use skald_engine::CreateMachineError;
 use skald_engine::catalog::{Configuration, CreateMachine, MachineType};
 
 use super::{ARN_LENGTH_MAX, Context, DEFINITION_LENGTH_MAX, NAME_LENGTH_MAX};
@@ -35,6 +37,9 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
     }
     versioning.refuse()?;
     if kind == Some("EXPRESS") {
+        // What is wrong with the definition comes first, as on AWS: it may be wrong in a machine of this type only.
+        let options = parse::Options { machine_type: parse::MachineType::Express };
+        parse::parse(&definition, &options).map_err(CreateMachineError::InvalidDefinition)?;
         let message = "Skald does not run state machines of type EXPRESS yet; STANDARD is supported.";
         return Err(ApiError::new("StateMachineTypeNotSupported", message));
     }
