@@ -67,7 +67,7 @@ fn coded(code: &'static str, message: impl Into<String>) -> AstTransformError {
 // A LATER guard was added directly in `parser.rs` (`MAX_PARSE_DEPTH`, also
 // 1000) that bounds the parser's OWN recursion/loop-iteration counter --
 // this is NOT the same thing as "real AST tree depth is always <=1000".
-// Calibrated empirically (throwaway harness, this session) across several
+// Calibrated empirically across several
 // shapes: for simple ones (flat Binary/Unary/Array/Object chains) the
 // parser's counter tracks real tree depth 1:1, so `ast_transform`'s own
 // ceiling below fires first, well before the parser's. But for COMPOUND
