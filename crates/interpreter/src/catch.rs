@@ -23,6 +23,10 @@ pub(crate) fn handle(slice: &mut Slice<'_, '_, '_>, mut frame: FrameId, mut fail
         FailureKind::Query => evaluation_failed(slice, frame, &failure)?,
         FailureKind::Task | FailureKind::Timeout | FailureKind::Heartbeat | FailureKind::State | FailureKind::Runtime => slice.last(frame),
     };
+    // A Parallel or Map that fails by itself ends what it has begun.
+    if failure.kind != FailureKind::Runtime {
+        abort_children(slice, frame, None, failing)?;
+    }
     loop {
         if failure.kind == FailureKind::Runtime {
             return fail_execution(slice, failing, failure);
@@ -139,38 +143,44 @@ fn error_output(failure: &Failure) -> Payload {
 /// The failure of one branch or iteration ends the others. SOURCE: history.md §3, Parallel and Map inline.
 fn abort_siblings(slice: &mut Slice<'_, '_, '_>, parent: FrameId, failed: FrameId, failing: EventId) -> Result<(), Ended> {
     let visit = slice.visit(parent);
-    let (name, is_map) = (Arc::clone(&visit.state), visit.state_type == StateType::Map);
-    let index = slice.execution.frame(failed).index;
-    if is_map {
-        slice.event(parent, failing, EventKind::MapIterationFailed { name: Arc::clone(&name), index })?;
+    if visit.state_type == StateType::Map {
+        let (name, index) = (Arc::clone(&visit.state), slice.execution.frame(failed).index);
+        slice.event(parent, failing, EventKind::MapIterationFailed { name, index })?;
     }
     abort_state(slice, failed, failing)?;
-    let siblings: Vec<(FrameId, u32)> = slice
-        .execution
-        .frames()
-        .iter()
-        .filter(|(id, frame)| frame.parent == Some(parent) && **id != failed)
-        .map(|(id, frame)| (*id, frame.index))
-        .collect();
-    for (sibling, index) in siblings {
+    abort_children(slice, parent, Some(failed), failing)
+}
+
+/// Aborts the branches or iterations that the state of `parent` has begun, but for the one that failed.
+fn abort_children(slice: &mut Slice<'_, '_, '_>, parent: FrameId, failed: Option<FrameId>, failing: EventId) -> Result<(), Ended> {
+    let visit = slice.visit(parent);
+    let (name, is_map) = (Arc::clone(&visit.state), visit.state_type == StateType::Map);
+    for (child, index) in children(slice, parent) {
+        if Some(child) == failed {
+            continue;
+        }
         if is_map {
             slice.event(parent, failing, EventKind::MapIterationAborted { name: Arc::clone(&name), index })?;
         }
-        abort_below(slice, sibling, failing)?;
-        abort_state(slice, sibling, failing)?;
+        abort_below(slice, child, failing)?;
+        abort_state(slice, child, failing)?;
     }
     Ok(())
 }
 
 /// Aborts what runs inside the state of `frame`.
 fn abort_below(slice: &mut Slice<'_, '_, '_>, frame: FrameId, failing: EventId) -> Result<(), Ended> {
-    let children: Vec<FrameId> =
-        slice.execution.frames().iter().filter(|(_, child)| child.parent == Some(frame)).map(|(id, _)| *id).collect();
-    for child in children {
+    for (child, _) in children(slice, frame) {
         abort_below(slice, child, failing)?;
         abort_state(slice, child, failing)?;
     }
     Ok(())
+}
+
+/// The threads that the state of `parent` runs, and which branch or iteration each is.
+fn children(slice: &Slice<'_, '_, '_>, parent: FrameId) -> Vec<(FrameId, u32)> {
+    let of_parent = slice.execution.frames().iter().filter(|(_, frame)| frame.parent == Some(parent));
+    of_parent.map(|(id, frame)| (*id, frame.index)).collect()
 }
 
 /// The Aborted event of the state that `frame` has not exited; Pass, Choice, Succeed and Fail have none.

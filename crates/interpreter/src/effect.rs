@@ -20,7 +20,7 @@ pub enum Effect {
     /// Wait for the end of the job that a call started, and bring it as `JobEnded`; `submitted` is what the call answered.
     Follow { scheduled: EventId, state: Arc<str>, resource: Resource, submitted: Payload, credentials_role_arn: Option<String> },
     /// Cancel a job that nobody waits for any more, then say `Settled`. Also owed by an ended execution.
-    Cancel { scheduled: EventId, resource: Resource, submitted: Payload },
+    Cancel { scheduled: EventId, state: Arc<str>, resource: Resource, submitted: Payload, credentials_role_arn: Option<String> },
 }
 
 impl Effect {

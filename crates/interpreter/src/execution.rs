@@ -88,8 +88,11 @@ impl Status {
 /// A cancellation that is owed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwedCancel {
+    /// The state that the job was started by.
+    pub state: Arc<str>,
     pub resource: crate::event::ServiceResource,
     pub submitted: Payload,
+    pub credentials_role_arn: Option<String>,
 }
 
 /// Whether a task still waits for an answer by its token.
@@ -251,8 +254,10 @@ impl Execution {
         }
         effects.extend(self.owed.iter().map(|(scheduled, owed)| Effect::Cancel {
             scheduled: *scheduled,
+            state: Arc::clone(&owed.state),
             resource: service_resource(&owed.resource),
             submitted: owed.submitted.clone(),
+            credentials_role_arn: owed.credentials_role_arn.clone(),
         }));
         effects
     }
@@ -267,17 +272,15 @@ impl Execution {
 
     /// Tasks whose workers must send heartbeats: scheduled event and milliseconds between them.
     ///
-    /// Their clock starts when the worker has the task.
+    /// Their clock starts when the worker has the task. What Skald itself calls and waits for has no worker.
     pub fn heartbeats(&self) -> Vec<(EventId, u64)> {
         if self.status != Status::Running {
             return Vec::new();
         }
         let beating = |frame: &Frame| {
             let task = frame.task()?;
-            let with_worker = match (&task.target, &task.phase) {
-                (Target::Activity { .. }, Phase::Scheduled) => false,
-                (Target::Activity { .. } | Target::Service { .. } | Target::Lambda { .. }, _) => true,
-            };
+            let with_worker =
+                answers_by_token(&task.target) && !matches!((&task.target, &task.phase), (Target::Activity { .. }, Phase::Scheduled));
             with_worker.then_some((task.scheduled, task.plan.heartbeat_ms?))
         };
         self.frames.values().filter_map(beating).collect()

@@ -232,9 +232,16 @@ impl Execution {
 
     /// A submitted job that nobody waits for any more is to be cancelled.
     fn owe_job_of(&mut self, frame: FrameId) {
-        let Some(task) = self.frames.get(&frame).and_then(Frame::task) else { return };
+        let Some(visit) = self.frames.get(&frame).and_then(Frame::visit) else { return };
+        let Doing::Task(task) = &visit.doing else { return };
         if let (Target::Service { resource, completion: Completion::Job }, Phase::Submitted { output }) = (&task.target, &task.phase) {
-            self.owed.insert(task.scheduled, OwedCancel { resource: resource.clone(), submitted: output.clone() });
+            let owed = OwedCancel {
+                state: Arc::clone(&visit.state),
+                resource: resource.clone(),
+                submitted: output.clone(),
+                credentials_role_arn: task.credentials_role_arn.clone(),
+            };
+            self.owed.insert(task.scheduled, owed);
         }
     }
 

@@ -20,5 +20,5 @@ pub use map::{Items, Map, Mode};
 pub use parallel::Parallel;
 pub use pass::Pass;
 pub use succeed::Succeed;
-pub use task::{Pattern, Resource, Task};
+pub use task::{Pattern, Resource, TIMEOUT_SECONDS_MAX, Task};
 pub use wait::{Until, Wait};

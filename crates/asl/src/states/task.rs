@@ -62,8 +62,8 @@ impl Pattern {
     }
 }
 
-/// SOURCE: validation.md §4, "Types and ranges".
-const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
+/// The most that `TimeoutSeconds` and `HeartbeatSeconds` may say. SOURCE: validation.md §4, "Types and ranges".
+pub const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
 
 const FIELDS: &[&str] = &[
     "Type",
@@ -143,6 +143,7 @@ fn read_credentials(state: &Fields<'_>, reader: &mut Reader) -> Option<Template>
     credentials.check_known(reader, &["RoleArn", "RoleArn.$"]);
     if !credentials.has("RoleArn.$") {
         credentials.require(reader, "RoleArn");
+        credentials.text(reader, "RoleArn");
     }
     Template::read(state, "Credentials", reader)
 }

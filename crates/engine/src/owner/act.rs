@@ -283,10 +283,10 @@ fn call_of(effect: &Effect, identity: &Identity) -> Call {
         Effect::Call { scheduled, state, resource, parameters, credentials_role_arn } => {
             (*scheduled, state.to_string(), resource.clone(), parameters.clone(), credentials_role_arn.clone())
         }
-        Effect::Follow { scheduled, state, resource, submitted, credentials_role_arn } => {
+        Effect::Follow { scheduled, state, resource, submitted, credentials_role_arn }
+        | Effect::Cancel { scheduled, state, resource, submitted, credentials_role_arn } => {
             (*scheduled, state.to_string(), resource.clone(), submitted.clone(), credentials_role_arn.clone())
         }
-        Effect::Cancel { scheduled, resource, submitted } => (*scheduled, String::new(), resource.clone(), submitted.clone(), None),
         Effect::Offer { .. } => unreachable!("an activity is polled, never called"),
     };
     Call {

@@ -52,7 +52,7 @@ fields!(Visit { state, state_type, before, entered, entered_at, input, attempts,
 fields!(RunningTask { scheduled, scheduled_at, target, parameters, credentials_role_arn, plan, phase });
 fields!(FanOut { outputs, unfinished, children, iterations });
 fields!(Iterations { items, concurrency, next_index });
-fields!(OwedCancel { resource, submitted });
+fields!(OwedCancel { state, resource, submitted, credentials_role_arn });
 
 /// Its ARNs follow from its origin.
 impl Field for Identity {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use skald_asl::data_flow::DataFlow;
+use skald_asl::data_flow::{DataFlow, Number};
 use skald_asl::definition::StateKind;
-use skald_asl::states::{Pattern, Resource, Task};
+use skald_asl::states::{Pattern, Resource, TIMEOUT_SECONDS_MAX, Task};
 use skald_query::Payload;
 
 use crate::command::TaskAnswer;
@@ -37,8 +37,8 @@ pub(crate) fn schedule(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Tas
     let raw = &slice.visit(frame).input;
     let parameters = scope.arguments(&task.flow, raw)?;
     let input = scope.input(&task.flow, raw)?;
-    let timeout_seconds = task.timeout.as_ref().map(|number| scope.number("TimeoutSeconds", number, &input)).transpose()?;
-    let heartbeat_seconds = task.heartbeat.as_ref().map(|number| scope.number("HeartbeatSeconds", number, &input)).transpose()?;
+    let timeout_seconds = task.timeout.as_ref().map(|number| seconds(&scope, "TimeoutSeconds", number, &input)).transpose()?;
+    let heartbeat_seconds = task.heartbeat.as_ref().map(|number| seconds(&scope, "HeartbeatSeconds", number, &input)).transpose()?;
     let credentials_role_arn = credentials_role_arn(&scope, task, &input)?;
     slice.check_size(frame, &parameters)?;
     let parameters = parameters.light();
@@ -218,7 +218,32 @@ fn credentials_role_arn(scope: &Scope<'_>, task: &Task, input: &Payload) -> Resu
         DataFlow::JsonPath(_) => scope.template(Some(template), input)?,
         DataFlow::Jsonata(_) => scope.expressions(States::of_input(input)).payload(template, "Credentials")?,
     };
-    Ok(credentials.value().get("RoleArn").and_then(Value::as_str).map(str::to_owned))
+    match credentials.value().get("RoleArn") {
+        Some(Value::String(role_arn)) => Ok(Some(role_arn.clone())),
+        // Never the execution's own role instead: it may do more.
+        other => {
+            let reason = format!("The field 'RoleArn' must be a string, but was: {}", other.unwrap_or(&Value::Null));
+            Err(match &task.flow {
+                DataFlow::JsonPath(_) => scope.runtime(&reason),
+                DataFlow::Jsonata(_) => scope.query_error(Some("Credentials/RoleArn"), &reason),
+            })
+        }
+    }
+}
+
+/// A time-out's seconds. What a definition says is checked with it, what is found out here has the same bounds.
+///
+/// SOURCE: validation.md §4, the bounds; the words follow those recorded of `ToleratedFailurePercentage`.
+fn seconds(scope: &Scope<'_>, field: &str, number: &Number, input: &Payload) -> Result<u64, Failure> {
+    let seconds = scope.number(field, number, input)?;
+    if (1..=TIMEOUT_SECONDS_MAX).contains(&seconds) {
+        return Ok(seconds);
+    }
+    let reason = format!("{field} must be between 1 and {TIMEOUT_SECONDS_MAX}.");
+    Err(match number {
+        Number::Literal(_) | Number::Path(_) => scope.runtime(&reason),
+        Number::Expression(_) => scope.query_error(Some(field), &reason),
+    })
 }
 
 /// Why a service cannot be called with these parameters; found out before anything is scheduled.

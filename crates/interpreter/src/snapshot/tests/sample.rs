@@ -160,5 +160,10 @@ fn fan_out(source: &mut Source<'_>) -> FanOut {
 }
 
 fn owed(source: &mut Source<'_>) -> OwedCancel {
-    OwedCancel { resource: source.resource(), submitted: source.payload() }
+    OwedCancel {
+        state: source.name(),
+        resource: source.resource(),
+        submitted: source.payload(),
+        credentials_role_arn: source.maybe(Source::text),
+    }
 }
