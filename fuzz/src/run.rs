@@ -34,7 +34,7 @@ pub fn run(definition: &str, input: &Payload, answer: &Payload) {
     let mut execution = Execution::unborn(Arc::clone(&definition));
     let mut rebuilt = Execution::unborn(Arc::clone(&definition));
     let mut now = Timestamp::from_millis(1_700_000_000_000);
-    let mut command = Command::Start { origin: Box::new(origin()), input: input.clone() };
+    let mut command = Command::Start { origin: Box::new(Origin::default()), input: input.clone() };
     for seed in 0..COMMANDS_MAX as u64 {
         let mut context = Context {
             now,
@@ -79,19 +79,5 @@ fn next_command(execution: &Execution, now: &mut Timestamp, answer: &Payload, se
             *now = execution.next_due()?;
             Some(Command::Tick)
         }
-    }
-}
-
-fn origin() -> Origin {
-    Origin {
-        partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
-        account: "123456789012".to_owned(),
-        machine_name: "machine".to_owned(),
-        machine_incarnation: 1,
-        revision: 1,
-        execution_name: "run".to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
-        trace_header: None,
     }
 }

@@ -17,7 +17,7 @@ pub enum Note {
 }
 
 /// What an execution is and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// `aws`, `aws-cn`, …
     pub partition: String,

@@ -68,7 +68,7 @@ fn run(machine: &str, input: &str) -> String {
     };
     let mut execution = Execution::unborn(Arc::new(parsed.definition));
     let mut now = Timestamp::from_millis(1_700_000_000_000);
-    let mut command = Command::Start { origin: Box::new(origin()), input };
+    let mut command = Command::Start { origin: Box::new(Origin::default()), input };
     for seed in 0..COMMANDS_MAX as u64 {
         let budget = Budget::of_steps(SLICE_STEPS_MAX);
         let mut context = Context { now, dice: Dice::seeded(seed), world: &Nowhere, budget, cancel: None, machine_deleted: false };
@@ -124,20 +124,6 @@ impl World for Nowhere {
 
     fn activity_exists(&self, _arn: &str) -> bool {
         false
-    }
-}
-
-fn origin() -> Origin {
-    Origin {
-        partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
-        account: "123456789012".to_owned(),
-        machine_name: "machine".to_owned(),
-        machine_incarnation: 1,
-        revision: 1,
-        execution_name: "run".to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
-        trace_header: None,
     }
 }
 

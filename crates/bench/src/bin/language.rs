@@ -156,7 +156,7 @@ fn task() {
             machine_deleted: false,
         };
         let input = Payload::trusted(text);
-        execution.advance(Command::Start { origin: Box::new(origin()), input }, &mut context());
+        execution.advance(Command::Start { origin: Box::new(Origin::default()), input }, &mut context());
         let scheduled = execution.outstanding()[0].scheduled();
         let answer = TaskAnswer::Succeeded { output: Payload::trusted(text) };
         execution.advance(Command::CallAnswered { scheduled, answer }, &mut context());
@@ -168,20 +168,6 @@ fn task() {
     let (small_micros, large_micros) =
         side_by_side(&mut || drop(black_box(run(&plain, &small))), &mut || drop(black_box((run(&plain, &large), large.len()))));
     report("Task without a path: 1 KB", small_micros, large_micros, "100 KB (a copy of the text)");
-}
-
-fn origin() -> Origin {
-    Origin {
-        partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
-        account: "123456789012".to_owned(),
-        machine_name: "machine".to_owned(),
-        machine_incarnation: 1,
-        revision: 1,
-        execution_name: "run".to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
-        trace_header: None,
-    }
 }
 
 /// A payload that ten paths look into is parsed once.

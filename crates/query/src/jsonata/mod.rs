@@ -67,13 +67,14 @@ impl Expression {
         if references.binds_no_variable {
             return Err(ParseError::Syntax { message: "The left side of := must be a variable name (start with $)".to_owned() });
         }
-        // SOURCE: AWS reads no data where an expression begins: names, `$` and `$$` are refused there.
-        if let Some(name) = references.top_level.first() {
-            let message = match name.as_str() {
-                "$$" => "Reference to '$$' is not supported.".to_owned(),
-                name => format!("Reference to '{name}' at the top level is not supported."),
-            };
-            return Err(ParseError::Unsupported { message });
+        // SOURCE: AWS reads no data where an expression begins: names, `$` and `$$` are refused there; validation.md §2, the codes.
+        match references.top_level.first().map(String::as_str) {
+            None => {}
+            Some("$$") => return Err(ParseError::Syntax { message: "Reference to '$$' is not supported.".to_owned() }),
+            Some(name) => {
+                let message = format!("Reference to '{name}' at the top level is not supported.");
+                return Err(ParseError::Unsupported { message });
+            }
         }
         let references::References { variables, functions, states_members, top_level: _, binds_no_variable: _ } = references;
         let shortcut = shortcut::Shortcut::of(&tree);
