@@ -171,7 +171,7 @@ impl Execution {
                 self.set_doing(frame, id, Doing::FannedOut(Box::new(fan_out)));
             }
             EventKind::MapStateStarted { length, items, concurrency } => {
-                let iterations = Iterations { items: items.light(), concurrency: *concurrency, next_index: 0 };
+                let iterations = Iterations { items: items.light(), concurrency: *concurrency, next_index: 0, next_offset: 0 };
                 let fan_out = FanOut {
                     outputs: vec![None; *length as usize],
                     unfinished: *length,
@@ -187,6 +187,9 @@ impl Execution {
                     fan_out.children.push(*iteration);
                     if let Some(iterations) = &mut fan_out.iterations {
                         iterations.next_index = index + 1;
+                        if let Some((_, next)) = iterations.next_item() {
+                            iterations.next_offset = next as u64;
+                        }
                     }
                 }
             }

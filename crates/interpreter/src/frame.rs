@@ -117,8 +117,17 @@ pub struct FanOut {
 pub struct Iterations {
     pub items: Payload,
     pub concurrency: u32,
-    /// The next item to begin.
+    /// The next item to begin …
     pub next_index: u32,
+    /// … and where it stands in `items`, in bytes.
+    pub next_offset: u64,
+}
+
+impl Iterations {
+    /// The text of the next item, and where the one behind it begins.
+    pub(crate) fn next_item(&self) -> Option<(&str, usize)> {
+        self.items.item_at(usize::try_from(self.next_offset).ok()?)
+    }
 }
 
 impl Frame {

@@ -121,12 +121,10 @@ impl Payload {
         self.tree.get_or_init(|| tree::read(&self.text))
     }
 
-    /// The item of a list at this place, found without building the whole tree.
-    pub fn item(&self, index: usize) -> Option<Value> {
-        match self.is_large() && self.tree.get().is_none() {
-            true => tree::read_item(&self.text, index),
-            false => self.value().get(index).cloned(),
-        }
+    /// The text of a list's item that begins at byte `offset`, and where the next one begins: no tree of the whole is built.
+    /// The first begins at 0; there is none behind the last.
+    pub fn item_at(&self, offset: usize) -> Option<(&str, usize)> {
+        tree::item_at(&self.text, offset)
     }
 
     /// Whether it nests deeper than [`PAYLOAD_DEPTH_MAX`], as only what was computed can.

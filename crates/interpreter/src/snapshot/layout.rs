@@ -51,7 +51,7 @@ fields!(Frame { parent, index, last, step, variables });
 fields!(Visit { state, state_type, before, entered, entered_at, input, attempts, doing });
 fields!(RunningTask { scheduled, scheduled_at, target, parameters, credentials_role_arn, plan, phase });
 fields!(FanOut { outputs, unfinished, children, iterations });
-fields!(Iterations { items, concurrency, next_index });
+fields!(Iterations { items, concurrency, next_index, next_offset });
 fields!(OwedCancel { state, resource, submitted, credentials_role_arn });
 
 /// Its ARNs follow from its origin.

@@ -90,8 +90,8 @@ fn items(scope: &crate::scope::Scope<'_>, map: &Map, input: &Payload) -> Result<
 
 fn begin_iteration(slice: &mut Slice<'_, '_, '_>, frame: FrameId, map: &Map, previous: EventId) -> Result<(), Halt> {
     let Some(iterations) = super::fan_out_of(slice, frame).and_then(|fan_out| fan_out.iterations.as_ref()) else { return Ok(()) };
-    let (index, items) = (iterations.next_index, iterations.items.clone());
-    let item = items.item(index as usize).unwrap_or(Value::Null);
+    let index = iterations.next_index;
+    let item = iterations.next_item().map_or(Value::Null, |(item, _)| Payload::trusted(item).value().clone());
     let input = match &map.item_selector {
         None => Payload::from_value(item),
         Some(selector) => {

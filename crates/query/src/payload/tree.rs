@@ -16,29 +16,31 @@ pub(super) fn read(text: &str) -> Value {
     Reader { text, at: 0 }.value(0)
 }
 
-/// One item of a list.
-pub(super) fn read_item(text: &str, index: usize) -> Option<Value> {
-    let list = text.trim_ascii().strip_prefix('[')?.strip_suffix(']')?;
-    let (mut start, mut place, mut depth) = (0, 0, 0usize);
+/// The text of a list's item that begins at `offset`, 0 for the first, and where the next one begins.
+pub(super) fn item_at(text: &str, offset: usize) -> Option<(&str, usize)> {
+    let start = match offset {
+        0 => text.len() - text.trim_ascii_start().strip_prefix('[')?.len(),
+        start => start,
+    };
+    let rest = text.get(start..)?;
+    let mut depth = 0usize;
     let (mut in_string, mut is_escaped) = (false, false);
-    for (at, byte) in list.bytes().enumerate() {
+    for (at, byte) in rest.bytes().enumerate() {
         match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' => is_escaped = true,
             b'"' => in_string = !in_string,
             _ if in_string => {}
+            b',' | b']' if depth == 0 => {
+                let item = rest[..at].trim_ascii();
+                return (!item.is_empty()).then_some((item, start + at + 1));
+            }
             b'[' | b'{' => depth += 1,
             b']' | b'}' => depth = depth.saturating_sub(1),
-            b',' if depth == 0 && place == index => return Some(read(&list[start..at])),
-            b',' if depth == 0 => {
-                place += 1;
-                start = at + 1;
-            }
             _ => {}
         }
     }
-    let last = &list[start..];
-    (place == index && !last.trim_ascii().is_empty()).then(|| read(last))
+    None
 }
 
 struct Reader<'t> {

@@ -155,6 +155,7 @@ fn fan_out(source: &mut Source<'_>) -> FanOut {
             items: source.payload(),
             concurrency: source.small_number(),
             next_index: source.small_number(),
+            next_offset: source.number(),
         }),
     }
 }
