@@ -18,6 +18,8 @@ use crate::catalog::{Activity, Book, CreateMachine, Machine, MachineStatus, Mach
 use crate::clock::SteadyClock;
 use crate::error::*;
 use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, SharedEvent, StartExecution, Started};
+use crate::execution_log::Log;
+use crate::express::{self, Express};
 use crate::keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -56,9 +58,11 @@ impl Engine {
         let book = Book::open(Arc::clone(&store)).await?;
         let owner_count = options.owners.max(1);
         let mut epochs: Vec<HashMap<_, _>> = vec![HashMap::new(); owner_count];
+        let mut express_epochs = HashMap::new();
         for partition in 0..keys::PARTITIONS {
             let epoch = store.claim(PartitionId(partition)).await?;
             epochs[usize::from(partition) % owner_count].insert(PartitionId(partition), epoch);
+            express_epochs.insert(PartitionId(partition), epoch);
         }
         let (owners, receivers): (Vec<_>, Vec<_>) = (0..owner_count)
             .map(|_| {
@@ -83,9 +87,12 @@ impl Engine {
             owners,
             stopping: AtomicBool::new(false),
             calls: RunningCalls::default(),
+            express: Express::new(express_epochs),
+            log: Log::default(),
             broken: tokio::sync::watch::channel(None).0,
         });
         wake_all(&shared).await?;
+        let unfinished = express::unfinished(shared.store.as_ref()).await?;
         let mut loaded = Vec::new();
         for ((epochs, receivers), inbox) in epochs.into_iter().zip(receivers).zip(&shared.owners) {
             let owner = Owner::new(Arc::clone(&shared), epochs, inbox.answers.clone());
@@ -98,6 +105,7 @@ impl Engine {
             let _ = when.await;
         }
         let engine = Self { shared };
+        tokio::spawn(express::run_again(Arc::clone(&engine.shared), unfinished));
         tokio::spawn(engine.clone().finish_deletions());
         Ok(engine)
     }
@@ -119,6 +127,7 @@ impl Engine {
         if tokio::time::timeout(grace, shared.calls.none_left()).await.is_err() {
             tracing::warn!("calls still run: they are given up, and repeated at the next start");
         }
+        shared.express.close().await;
         for inbox in &shared.owners {
             let (done, closed) = oneshot::channel();
             if inbox.answers.send(Answer::Close { done }).is_ok() {
@@ -126,6 +135,7 @@ impl Engine {
             }
         }
         shared.perform.shut_down().await;
+        shared.log.flush().await;
         if let Err(error) = shared.store.close().await {
             tracing::error!(%error, "the store did not close well");
         }
@@ -195,19 +205,21 @@ impl Engine {
             .book
             .machine(&scope, &machine_name)
             .ok_or_else(|| StartExecutionError::StateMachineDoesNotExist(request.machine_arn.clone()))?;
-        match (machine.record.status, machine.record.machine_type) {
-            (MachineStatus::Deleting, _) => return Err(StartExecutionError::StateMachineDeleting(request.machine_arn)),
-            (MachineStatus::Active, MachineType::Express) => return Err(StartExecutionError::StateMachineTypeNotSupported),
-            (MachineStatus::Active, MachineType::Standard) => {}
+        if machine.record.status == MachineStatus::Deleting {
+            return Err(StartExecutionError::StateMachineDeleting(request.machine_arn));
         }
         if self.shared.is_stopping() {
             return Err(StartExecutionError::ThrottlingException);
+        }
+        match (machine.record.machine_type, &request.name) {
+            (_, Some(name)) if skald_aws::name::check(name).is_err() => return Err(StartExecutionError::InvalidName(name.clone())),
+            (MachineType::Express, _) => return express::start(&self.shared, &machine, request).await,
+            (MachineType::Standard, _) => {}
         }
         let input_hash = hash_of(&[request.input.text().as_bytes()]);
         // A constant that some client sends for every call must not make two requests one.
         let starter_hash = request.starter_key.as_ref().map(|key| hash_of(&[key.as_bytes(), &machine.prefix, &input_hash]));
         let name = match (request.name, &starter_hash) {
-            (Some(name), _) if skald_aws::name::check(&name).is_err() => return Err(StartExecutionError::InvalidName(name)),
             (Some(name), _) => name,
             (None, Some(starter)) => derived_uuid(&[starter]),
             (None, None) => self.shared.entropy.uuid(),
@@ -228,6 +240,25 @@ impl Engine {
         };
         inbox.requests.try_send(Request::Start(Box::new(start))).map_err(|_| StartExecutionError::ThrottlingException)?;
         answer.await.map_err(|_| Fault("the owner is gone".to_owned()))?
+    }
+
+    /// Runs an Express execution; answers what became of it.
+    pub async fn start_sync_execution(&self, scope: &Scope, request: StartExecution) -> Result<Described, StartSyncExecutionError> {
+        let (scope, machine_name) = machine_arn(scope, &request.machine_arn).map_err(StartSyncExecutionError::InvalidArn)?;
+        let machine = self
+            .shared
+            .book
+            .machine(&scope, &machine_name)
+            .ok_or_else(|| StartSyncExecutionError::StateMachineDoesNotExist(request.machine_arn.clone()))?;
+        if let Some(name) = request.name.as_ref().filter(|name| skald_aws::name::check(name).is_err()) {
+            return Err(StartSyncExecutionError::InvalidName(name.clone()));
+        }
+        match (machine.record.machine_type, machine.record.status) {
+            (MachineType::Standard, _) => Err(StartSyncExecutionError::StateMachineTypeNotSupported),
+            (MachineType::Express, MachineStatus::Deleting) => Err(StartSyncExecutionError::StateMachineDeleting(request.machine_arn)),
+            (MachineType::Express, MachineStatus::Active) if self.shared.is_stopping() => Err(StartSyncExecutionError::ThrottlingException),
+            (MachineType::Express, MachineStatus::Active) => express::start_sync(&self.shared, &machine, request).await,
+        }
     }
 
     /// Answers when it stopped; of an ended execution, when it ended.

@@ -26,6 +26,10 @@ pub struct Metrics {
     pub calls_running: AtomicU64,
     /// Live executions in memory now.
     pub live_executions: AtomicU64,
+    /// Express executions running now.
+    pub express_running: AtomicU64,
+    /// Events that the execution log had no room for.
+    pub log_events_dropped: AtomicU64,
     pub flush_seconds: Histogram,
     pub task_seconds: Histogram,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::execution_log::{ExecutionLog, ServerLog};
 
 /// The engine's settings; the defaults are for a server.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct Options {
     pub compute: Compute,
     /// Commands an owner's inbox holds before starts are throttled.
     pub inbox_commands_max: usize,
+    /// Where machines that ask for it have their events logged.
+    pub execution_log: Arc<dyn ExecutionLog>,
 }
 
 /// Where decisions are made.
@@ -49,6 +52,7 @@ impl Default for Options {
             nap_max: Duration::from_secs(1),
             compute: Compute::Pool,
             inbox_commands_max: 4_096,
+            execution_log: Arc::new(ServerLog),
         }
     }
 }

@@ -28,6 +28,8 @@ const SLICE_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 262_144;
 /// All variables of an execution. SOURCE: limits.md §1.
 const VARIABLE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// How long an Express execution may take. SOURCE: limits.md §1.
+pub(crate) const EXPRESS_SECONDS_MAX: u64 = 300;
 /// SOURCE: limits.md §1; AWS counts characters.
 const ERROR_CHARACTERS_MAX: usize = 256;
 const CAUSE_CHARACTERS_MAX: usize = 32_768;
@@ -145,7 +147,9 @@ impl Slice<'_, '_, '_> {
     fn start(&mut self, origin: Box<Origin>, input: Payload) -> Result<(), Ended> {
         let role_arn = origin.role_arn.clone();
         self.note(Note::Created(origin));
-        let deadline = self.definition.timeout_seconds.map(|seconds| self.now.plus_seconds(seconds));
+        let most = self.identity().origin.is_express().then_some(EXPRESS_SECONDS_MAX);
+        let seconds = self.definition.timeout_seconds.into_iter().chain(most).min();
+        let deadline = seconds.map(|seconds| self.now.plus_seconds(seconds));
         let start_at = Arc::clone(&self.definition.state(self.definition.start_at).name);
         self.event(FrameId::TOP, 0, EventKind::ExecutionStarted { input, role_arn, deadline, start_at })?;
         Ok(())
@@ -382,10 +386,10 @@ impl Slice<'_, '_, '_> {
         Some(&definition.state(id).kind)
     }
 
-    /// Records an event. The 25,000th is always the end. SOURCE: history.md §1.
+    /// Records an event. The 25,000th of a Standard execution is always the end. SOURCE: history.md §1, limits.md §1.
     pub(crate) fn event(&mut self, frame: FrameId, previous: EventId, kind: EventKind) -> Result<EventId, Ended> {
         let id = self.execution.last_event + 1;
-        if id >= EVENTS_MAX && !kind.is_terminal() {
+        if id >= EVENTS_MAX && !kind.is_terminal() && !self.identity().origin.is_express() {
             let cause = format!("The execution reached the maximum number of history events ({EVENTS_MAX}).");
             let details = ErrorDetails { error: Some(RUNTIME.to_owned()), cause: Some(cause) };
             let previous = self.execution.last_event;
@@ -445,7 +449,7 @@ fn clip(mut text: String, characters_max: usize) -> String {
 }
 
 /// New payload bytes of an event: outputs, since inputs were outputs before.
-fn payload_bytes(kind: &EventKind) -> usize {
+pub(crate) fn payload_bytes(kind: &EventKind) -> usize {
     match kind {
         EventKind::StateExited { output, assigned, .. } => output.byte_count() + assigned_bytes(assigned),
         EventKind::LambdaFunctionScheduled { input: payload, .. }

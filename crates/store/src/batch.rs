@@ -141,6 +141,8 @@ pub enum Table {
     ActivityTasks = 6,
     /// The store's own facts: token keys, settings of the engine.
     Meta = 7,
+    /// Express executions that have begun and not ended.
+    Express = 8,
 }
 
 impl Batch {

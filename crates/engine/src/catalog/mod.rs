@@ -4,12 +4,12 @@ mod book;
 mod fate;
 mod record;
 
-pub(crate) use book::{Book, Machined};
+pub(crate) use book::{Book, Machined, Revision};
 pub(crate) use fate::{Fate, StartInFlight};
 
 use skald_asl::{Diagnostic, Timestamp};
 
-/// STANDARD is what runs here now.
+/// Whether executions are durable and slow, or quick and forgotten. Fixed for a machine's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MachineType {
     Standard,

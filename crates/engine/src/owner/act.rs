@@ -13,6 +13,7 @@ use skald_interpreter::{Effect, EventId, Identity};
 use skald_store::EntityId;
 use tokio::task::JoinError;
 
+use super::decide::Logged;
 use super::entity::{Entity, Item};
 use super::{Answer, Appended, Owner};
 use crate::live::{self, Summary};
@@ -29,7 +30,7 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Owner {
     pub(super) fn take_appended(&mut self, appended: Result<Appended, JoinError>) {
-        let Appended { entities, names, result } = match appended {
+        let Appended { entities, names, logged, result } = match appended {
             Ok(appended) => appended,
             Err(error) => {
                 tracing::error!(%error, "an append was lost");
@@ -42,6 +43,9 @@ impl Owner {
         }
         match result {
             Ok(()) => {
+                for Logged { logging, identity, records } in logged {
+                    self.shared.log(&logging, &identity, records);
+                }
                 for entity in entities {
                     self.settle(entity);
                 }
@@ -278,7 +282,7 @@ fn withdraw_offers(shared: &Shared, live: &mut Entity, wanted: &BTreeSet<EventId
     });
 }
 
-fn call_of(effect: &Effect, identity: &Identity) -> Call {
+pub(crate) fn call_of(effect: &Effect, identity: &Identity) -> Call {
     let (scheduled, state, resource, parameters, credentials) = match effect {
         Effect::Call { scheduled, state, resource, parameters, credentials_role_arn } => {
             (*scheduled, state.to_string(), resource.clone(), parameters.clone(), credentials_role_arn.clone())
@@ -312,13 +316,7 @@ fn begin_call(
 ) -> tokio::task::AbortHandle {
     let running = Running::begin(Arc::clone(&shared), entity);
     let task = tokio::spawn(async move {
-        let began = tokio::time::Instant::now();
-        let mut outcome = perform(&shared, &call).await;
-        while outcome == Outcome::GaveUp && !shared.is_stopping() {
-            tokio::time::sleep(GAVE_UP_PAUSE).await;
-            outcome = perform(&shared, &call).await;
-        }
-        shared.metrics.task_seconds.observe(began.elapsed());
+        let outcome = performed(&shared, &call).await;
         match outcome {
             Outcome::GaveUp => {}
             Outcome::Succeeded { .. } | Outcome::Failed { .. } => drop(answers.send(Answer::Called { entity, scheduled, outcome })),
@@ -345,6 +343,18 @@ async fn follow(
     let _ = answers.send(Answer::Followed { entity, scheduled, outcome });
 }
 
+/// What comes of a call; it is made again when that was nothing, unless the engine stops.
+pub(crate) async fn performed(shared: &Shared, call: &Call) -> Outcome {
+    let began = tokio::time::Instant::now();
+    let mut outcome = perform(shared, call).await;
+    while outcome == Outcome::GaveUp && !shared.is_stopping() {
+        tokio::time::sleep(GAVE_UP_PAUSE).await;
+        outcome = perform(shared, call).await;
+    }
+    shared.metrics.task_seconds.observe(began.elapsed());
+    outcome
+}
+
 async fn perform(shared: &Shared, call: &Call) -> Outcome {
     caught(shared.perform.perform(call.clone())).await
 }
@@ -362,13 +372,13 @@ async fn caught(mut performing: std::pin::Pin<Box<dyn Future<Output = Outcome> +
 }
 
 /// Counts a call for as long as it lives, however it ends.
-struct Running {
+pub(crate) struct Running {
     shared: Arc<Shared>,
     entity: EntityId,
 }
 
 impl Running {
-    fn begin(shared: Arc<Shared>, entity: EntityId) -> Self {
+    pub(crate) fn begin(shared: Arc<Shared>, entity: EntityId) -> Self {
         shared.calls.begin(entity);
         shared.metrics.calls_running.fetch_add(1, Ordering::Relaxed);
         Self { shared, entity }

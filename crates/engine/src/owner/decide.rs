@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
-use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Record, World, execution::TokenState, journal};
+use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Identity, Record, World, execution::TokenState, journal};
 use skald_query::Budget;
 use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table};
 use tokio::task::JoinError;
@@ -17,19 +17,20 @@ use super::entity::{Entity, Item, Waiting};
 use super::message::{Question, Reply};
 use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, SLICES_PAUSE_FACTOR};
 use crate::catalog::Fate;
+use crate::execution_log::Logging;
 use crate::keys::{self, ListKind};
 use crate::options::Compute;
 use crate::shared::Shared;
 use crate::token::Token;
 
 /// Steps of evaluation in one slice. SOURCE: our own: some tens of milliseconds.
-const SLICE_STEPS_MAX: u64 = 5_000_000;
+pub(crate) const SLICE_STEPS_MAX: u64 = 5_000_000;
 /// Executions that carry more payload than this are decided on the compute pool.
-const INLINE_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// After so long on the clock an expression is cancelled: its counted limits did not hold.
 const DECISION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a full store is given before an append is tried again.
-const FULL_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// A partition's batch in the making.
 #[derive(Default)]
@@ -38,6 +39,14 @@ pub(super) struct Building {
     pub(super) changes: Vec<Change>,
     entities: Vec<EntityId>,
     names: Vec<Bytes>,
+    logged: Vec<Logged>,
+}
+
+/// Records that go to the execution log when they are durable.
+pub(crate) struct Logged {
+    pub(super) logging: Arc<Logging>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) records: Vec<Record>,
 }
 
 /// Starts are refused when the store is full, running work waits for room: they do not share a batch.
@@ -233,6 +242,9 @@ impl Owner {
             head,
         });
         self.shared.metrics.records.fetch_add(records.len() as u64, Ordering::Relaxed);
+        if let Some((logging, identity)) = live.logging.as_ref().zip(live.execution().identity()) {
+            building.logged.push(Logged { logging: Arc::clone(logging), identity: Arc::clone(identity), records });
+        }
     }
 
     /// Adds an entry without records: a new head.
@@ -248,14 +260,15 @@ impl Owner {
         let at = self.shared.now().millis;
         for ((partition, urgency), building) in std::mem::take(&mut self.batches) {
             let Some(epoch) = self.epochs.get(&partition).copied() else { continue };
-            let Building { entries, changes, entities, names } = building;
+            let Building { entries, changes, entities, names, logged } = building;
             let batch = Batch { partition, epoch, at, entries, changes };
             self.shared.metrics.appends.fetch_add(1, Ordering::Relaxed);
-            self.spawn_append(batch, urgency, entities, names);
+            self.spawn_append(batch, urgency, Appended { entities, names, logged, result: Ok(()) });
         }
     }
 
-    fn spawn_append(&mut self, batch: Batch, urgency: Urgency, entities: Vec<EntityId>, names: Vec<Bytes>) {
+    /// `appended` is what comes back when all goes well.
+    fn spawn_append(&mut self, batch: Batch, urgency: Urgency, appended: Appended) {
         self.appended = true;
         let shared = Arc::clone(&self.shared);
         let began = tokio::time::Instant::now();
@@ -268,7 +281,7 @@ impl Owner {
                 result = shared.store.append(batch.clone()).await;
             }
             shared.metrics.flush_seconds.observe(began.elapsed());
-            Appended { entities, names, result }
+            Appended { result, ..appended }
         });
     }
 }

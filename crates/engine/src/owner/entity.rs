@@ -13,6 +13,7 @@ use super::message::{Question, Reply, Start};
 use crate::catalog::{Fate, StartInFlight};
 use crate::error::{Fault, StartExecutionError};
 use crate::execution::Started;
+use crate::execution_log::Logging;
 use crate::live;
 use crate::stored::{Envelope, Folded, Head};
 
@@ -24,6 +25,8 @@ pub(crate) struct Entity {
     pub(crate) fate: Arc<Fate>,
     /// Until its first append is durable: what goes into the store with it.
     pub(crate) birth: Option<Birth>,
+    /// What its machine wants logged.
+    pub(crate) logging: Option<Arc<Logging>>,
     /// The store wants a head with the next append.
     pub(crate) wants_head: bool,
     /// A decision about it panicked: it rests until the next start.
@@ -129,6 +132,7 @@ impl Entity {
             execution: Some(Box::new(execution)),
             fate,
             birth: None,
+            logging: None,
             wants_head: false,
             at_rest: false,
             prefix,

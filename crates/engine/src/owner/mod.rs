@@ -10,6 +10,7 @@ mod message;
 mod entity;
 mod start;
 mod decide;
+mod lend;
 mod act;
 mod load;
 mod park;
@@ -28,6 +29,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub(crate) use act::{Running, call_of, performed};
+pub(crate) use decide::{FULL_PAUSE, INLINE_BYTES_MAX, SLICE_STEPS_MAX};
+pub(crate) use lend::{Commands, lend};
 pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
 pub(crate) use park::wake_all;
 
@@ -39,9 +43,9 @@ use load::Loaded;
 /// Messages taken before what they caused is appended.
 const ROUND_MESSAGES_MAX: usize = 512;
 /// How long one round goes on with executions whose slice ended …
-const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
+pub(crate) const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
 /// … and how many times as long they pause then: endless loops leave the owner, and its core, to everyone else.
-const SLICES_PAUSE_FACTOR: u32 = 2;
+pub(crate) const SLICES_PAUSE_FACTOR: u32 = 2;
 
 /// An owner's side of its channels.
 pub(crate) struct Receivers {
@@ -96,6 +100,7 @@ pub(crate) struct Owner {
 pub(crate) struct Appended {
     entities: Vec<EntityId>,
     names: Vec<Bytes>,
+    logged: Vec<decide::Logged>,
     result: Result<(), skald_store::Error>,
 }
 

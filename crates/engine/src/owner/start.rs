@@ -81,12 +81,14 @@ impl Owner {
             execution_name: name,
             role_arn: machine.revision.record.role_arn.clone(),
             trace_header,
+            express_id: None,
         };
         let started = Started { execution_arn: origin.execution_arn(), started_at: now };
         let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };
         let execution = Execution::unborn(Arc::clone(&machine.revision.definition));
         let mut live = Entity::new(execution, Arc::clone(&machine.fate), machine.prefix.as_slice().into(), now);
         live.birth = Some(Birth { at: now, name: key.clone(), record: reserved.encode(), _counted: counted });
+        live.logging.clone_from(&machine.revision.logging);
         live.waiting.push(Waiting::Started(reply, started));
         live.queue.push_back(Item::Command(Command::Start { origin: Box::new(origin), input }));
         self.entities.insert(entity, live);

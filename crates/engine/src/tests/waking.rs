@@ -101,6 +101,7 @@ async fn reads_of_two_waits(found: Found) -> Vec<u64> {
         nap_max: Duration::from_secs(1),
         compute: crate::options::Compute::Owner,
         inbox_commands_max: 64,
+        ..Options::default()
     };
     let engine = Engine::open(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Nothing), options).await.expect("the store is new");
     let scope = Scope { partition: "aws".to_owned(), account: "123456789012".to_owned(), region: "us-east-1".to_owned() };

@@ -4,7 +4,7 @@ use serde::Serialize;
 use skald_engine::execution::ExecutionStatus;
 use skald_query::Payload;
 
-use super::{ARN_LENGTH_MAX, Context, Included, arn};
+use super::{ARN_LENGTH_MAX, Context, Details, Included, arn};
 use crate::protocol::{ApiError, Instant, encode};
 use crate::validation::{Members, Shown};
 
@@ -36,11 +36,6 @@ struct Answer<'a> {
     redrive_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     redrive_status_reason: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Details {
-    included: bool,
 }
 
 pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<Vec<u8>, ApiError> {

@@ -21,7 +21,8 @@ struct Journal {
     heads: Vec<StoredHead>,
 }
 
-const TABLES: [Table; 7] = [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta];
+const TABLES: [Table; 8] =
+    [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta, Table::Express];
 
 impl Model {
     /// Whether a store with this in it takes the batch.

@@ -319,7 +319,7 @@ impl<'a> Reader<'a> {
 }
 
 fn table(number: u8) -> Result<Table, Malformed> {
-    [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta]
+    [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta, Table::Express]
         .into_iter()
         .find(|table| *table as u8 == number)
         .ok_or(Malformed("a table of an unknown number"))

@@ -78,6 +78,7 @@ fn records() -> Vec<Record> {
         execution_name: "order-1".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/orders".to_owned(),
         trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+        express_id: None,
     })))];
     for (kind, id) in kinds().into_iter().zip(1u64..) {
         let at = Timestamp::from_millis(1_700_000_000_123 + 15 * id.cast_signed());

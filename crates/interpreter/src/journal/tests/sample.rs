@@ -124,6 +124,7 @@ impl Source<'_> {
                 execution_name: self.text(),
                 role_arn: self.text(),
                 trace_header: self.maybe(Self::text),
+                express_id: None,
             })),
             1 => Note::RetryScheduled { frame: self.frame(), retrier: self.small_number(), due: self.instant(), after: self.number() },
             2 => Note::Delivered { scheduled: self.number() },

@@ -32,6 +32,7 @@ fn identity(source: &mut Source<'_>) -> Identity {
         execution_name: source.text(),
         role_arn: source.text(),
         trace_header: source.maybe(Source::text),
+        express_id: None,
     };
     Identity {
         execution_arn: origin.execution_arn(),

@@ -89,6 +89,7 @@ impl Walk {
             execution_name: format!("walk-{seed}"),
             role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
             trace_header: None,
+            express_id: None,
         };
         let input = Payload::parse(r#"{"items":[1,2,7,3]}"#).expect("JSON");
         walk.command(Command::Start { origin: Box::new(origin), input });
