@@ -2,6 +2,7 @@
 
 mod queues;
 mod waking;
+mod express;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
