@@ -99,8 +99,7 @@ async fn rig(answers_at_once: bool) -> Rig {
 
 impl Rig {
     async fn create(&self, machine_type: MachineType, definition: &str, logging: &str) {
-        let configuration =
-            Configuration { logging: logging.to_owned(), tracing: "{}".into(), encryption: "{}".into(), tags: "[]".into() };
+        let configuration = Configuration { logging: logging.to_owned(), tracing: "{}".into(), encryption: "{}".into(), tags: "[]".into() };
         let role_arn = "arn:aws:iam::123456789012:role/r".to_owned();
         let machine = CreateMachine { name: "M".to_owned(), definition: definition.to_owned(), role_arn, machine_type, configuration };
         self.engine.create_machine(&scope(), machine).await.expect("the definition is right");
@@ -272,10 +271,7 @@ async fn a_machine_is_deleted_when_its_last_execution_has_ended() {
     rig.create(MachineType::Express, TASK, "{}").await;
     rig.engine.start_execution(&scope(), start("N")).await.expect("there is room");
     rig.engine.delete_machine(&scope(), MACHINE).await.expect("it can be deleted");
-    assert!(matches!(
-        rig.engine.start_sync_execution(&scope(), start("N")).await,
-        Err(StartSyncExecutionError::StateMachineDeleting(_))
-    ));
+    assert!(matches!(rig.engine.start_sync_execution(&scope(), start("N")).await, Err(StartSyncExecutionError::StateMachineDeleting(_))));
     rig.function.may_answer.send_replace(true);
     rig.until_none_is_unfinished().await;
     while rig.engine.describe_machine(&scope(), MACHINE).await.is_ok() {
