@@ -67,6 +67,15 @@ impl Execution {
     ///
     /// The owner of an execution uses this; when the append fails it drops the execution and reads it again.
     pub fn advance(&mut self, command: Command, context: &mut Context<'_>) -> Vec<Record> {
+        self.advance_keeping(command, context, Keep::Records)
+    }
+
+    /// As [`Execution::advance`], for whoever needs the state alone.
+    pub fn advance_unrecorded(&mut self, command: Command, context: &mut Context<'_>) {
+        self.advance_keeping(command, context, Keep::Nothing);
+    }
+
+    fn advance_keeping(&mut self, command: Command, context: &mut Context<'_>, keep: Keep) -> Vec<Record> {
         let now = context.now.max(self.last_time);
         let budget = RefCell::new(context.budget.clone());
         let dice = RefCell::new(context.dice.clone());
@@ -78,7 +87,9 @@ impl Execution {
             dice,
             budget,
             fixed_context: OnceCell::new(),
+            keep,
             records: Vec::new(),
+            record_count: 0,
             bytes: 0,
         };
         // `Ended` only stops the slice: the terminal event is recorded.
@@ -100,8 +111,17 @@ pub(crate) struct Slice<'e, 'c, 'w> {
     budget: RefCell<Budget>,
     /// Execution and StateMachine of the context object: the same for every state, and as large as the input.
     fixed_context: OnceCell<Value>,
+    keep: Keep,
     records: Vec<Record>,
+    record_count: usize,
     bytes: usize,
+}
+
+/// What is kept of what was decided, beside the folded state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Records,
+    Nothing,
 }
 
 impl Slice<'_, '_, '_> {
@@ -192,7 +212,7 @@ impl Slice<'_, '_, '_> {
 
     /// Takes states until every thread waits or the slice is full. The thread that waited longest is first.
     fn go_on(&mut self) -> Result<(), Ended> {
-        while self.records.len() < SLICE_EVENTS_MAX && self.bytes < SLICE_BYTES_MAX && self.budget.borrow().steps_left() > 0 {
+        while self.record_count < SLICE_EVENTS_MAX && self.bytes < SLICE_BYTES_MAX && self.budget.borrow().steps_left() > 0 {
             if self.execution.status != Status::Running {
                 return Err(Ended);
             }
@@ -418,7 +438,11 @@ impl Slice<'_, '_, '_> {
 
     fn push(&mut self, record: Record) {
         self.execution.apply(&record);
-        self.records.push(record);
+        self.record_count += 1;
+        match self.keep {
+            Keep::Records => self.records.push(record),
+            Keep::Nothing => {}
+        }
     }
 }
 

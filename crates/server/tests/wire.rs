@@ -160,7 +160,6 @@ async fn operations_that_are_not_built_are_unknown() {
         "ListTagsForResource",
         "PublishStateMachineVersion",
         "RedriveExecution",
-        "StartSyncExecution",
         "TagResource",
         "TestState",
         "UntagResource",

@@ -39,6 +39,8 @@ const ROOM_KIB: usize = 256 * 1024;
 const RUN_KIB: usize = 16;
 /// Its input stands in its events, its states and its results.
 const INPUT_FACTOR: usize = 4;
+/// Of executions that never reach the store.
+const NO_PARTITION: PartitionId = PartitionId(0);
 /// Rows that are read at once when an engine opens.
 const ROWS_AT_ONCE_MAX: usize = 1_000;
 /// How long a stop waits for executions that were told to stop where they are.
@@ -91,9 +93,7 @@ pub(crate) async fn start_sync(
     let room = take_room(shared, request.input.byte_count()).ok_or(StartSyncExecutionError::ThrottlingException)?;
     let seat = Seat::take(shared, &machine.fate, room).ok_or_else(|| StartSyncExecutionError::StateMachineDeleting(machine.arn()))?;
     let origin = origin(shared, machine, request.name, request.trace_header);
-    let entity = entity_of(shared, &origin);
-    shared.metrics.count_started(&origin.machine_arn());
-    let mut run = Run::new(seat, entity, &machine.revision);
+    let mut run = Run::new(seat, entity_in(shared, NO_PARTITION), &machine.revision);
     let start = Command::Start { origin: Box::new(origin), input: request.input };
     let ended = match run.may_be_slow(&start) {
         true => detached(run, start).await,
@@ -112,7 +112,7 @@ pub(crate) async fn start_sync(
 
 /// Goes on in a task of its own: a caller that is gone ends nothing.
 async fn detached(run: Run, command: Command) -> Result<Run, Cut> {
-    let running = tokio::spawn(run.to_end(command));
+    let running = tokio::spawn(run.see_end(command));
     running.await.unwrap_or_else(|error| Err(Cut::Fault(Fault(format!("an Express execution was lost: {error}")))))
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn start(shared: &Arc<Shared>, machine: &Arc<Machined>, request
     let room = take_room(shared, request.input.byte_count()).ok_or(StartExecutionError::ThrottlingException)?;
     let seat = Seat::take(shared, &machine.fate, room).ok_or_else(|| StartExecutionError::StateMachineDeleting(machine.arn()))?;
     let row = Row { origin: origin(shared, machine, request.name, request.trace_header), input: request.input };
-    let entity = entity_of(shared, &row.origin);
+    let entity = entity_in(shared, keys::partition_of(&row.origin.machine_arn(), &row.origin.execution_name));
     let run = Run::new(seat, entity, &machine.revision);
     let (reply, answer) = oneshot::channel();
     // A caller that is gone must not leave behind an execution that has begun and does not run.
@@ -143,7 +143,6 @@ async fn begin(shared: Arc<Shared>, run: Run, entity: EntityId, row: Row, reply:
     let started = Started { execution_arn: row.origin.execution_arn(), started_at: shared.now() };
     match append(&shared, entity, Operation::Put(row.encode())).await {
         Ok(()) => {
-            shared.metrics.count_started(&row.origin.machine_arn());
             // A caller that is gone needs no answer.
             let _ = reply.send(Ok(started));
             see_through(shared, run, entity, row).await;
@@ -156,7 +155,7 @@ async fn begin(shared: Arc<Shared>, run: Run, entity: EntityId, row: Row, reply:
 /// Runs an execution to its end, and notes that.
 async fn see_through(shared: Arc<Shared>, run: Run, entity: EntityId, row: Row) {
     let start = Command::Start { origin: Box::new(row.origin), input: row.input };
-    match run.to_end(start).await {
+    match run.see_end(start).await {
         // Its seat is kept until its row is gone.
         Ok(_run) => strike_out(&shared, entity).await,
         Err(Cut::Stopping) => {}
@@ -278,7 +277,6 @@ fn origin(shared: &Shared, machine: &Machined, name: Option<String>, trace_heade
 }
 
 /// Its number among entities: no journal belongs to it.
-fn entity_of(shared: &Shared, origin: &Origin) -> EntityId {
-    let partition = keys::partition_of(&origin.machine_name, &origin.execution_name);
+fn entity_in(shared: &Shared, partition: PartitionId) -> EntityId {
     EntityId::new(partition, u64::try_from(shared.now().millis).unwrap_or(0), shared.entropy.draw())
 }

@@ -37,6 +37,7 @@ pub(super) struct Run {
     called: HashMap<EventId, AbortHandle>,
     /// Time spent on slices since the last pause.
     worked: Duration,
+    start_counted: bool,
 }
 
 /// Why a run stopped before its execution's end.
@@ -56,6 +57,7 @@ impl Run {
             calls: JoinSet::new(),
             called: HashMap::new(),
             worked: Duration::ZERO,
+            start_counted: false,
         }
     }
 
@@ -65,7 +67,7 @@ impl Run {
     }
 
     /// Goes on with `command`, until the execution is over.
-    pub(super) async fn to_end(mut self, command: Command) -> Result<Self, Cut> {
+    pub(super) async fn see_end(mut self, command: Command) -> Result<Self, Cut> {
         let mut next = command;
         loop {
             let began = Instant::now();
@@ -121,7 +123,8 @@ impl Run {
 
     fn decision(&self, cancel: Option<Arc<AtomicBool>>) -> Decision {
         let shared = &self.seat.shared;
-        Decision { now: shared.now(), seed: shared.entropy.draw(), machine_deleted: self.seat.fate.is_deleting(), cancel }
+        let is_logged = self.logging.is_some();
+        Decision { now: shared.now(), seed: shared.entropy.draw(), machine_deleted: self.seat.fate.is_deleting(), cancel, is_logged }
     }
 
     fn take_back(&mut self, execution: Box<Execution>, records: Vec<Record>) {
@@ -129,8 +132,13 @@ impl Run {
         if let Some((logging, identity)) = self.logging.as_ref().zip(execution.identity()) {
             shared.log(logging, identity, records);
         }
-        if let (true, Some(identity)) = (execution.is_closed(), execution.identity()) {
-            shared.metrics.count_ended(&identity.machine_arn, crate::live::status_of(execution.status()).as_str());
+        if let Some(identity) = execution.identity() {
+            if !std::mem::replace(&mut self.start_counted, true) {
+                shared.metrics.count_started(&identity.machine_arn);
+            }
+            if execution.is_closed() {
+                shared.metrics.count_ended(&identity.machine_arn, crate::live::status_of(execution.status()).as_str());
+            }
         }
         self.execution = Some(execution);
     }
@@ -251,9 +259,12 @@ struct Decision {
     seed: u64,
     machine_deleted: bool,
     cancel: Option<Arc<AtomicBool>>,
+    is_logged: bool,
 }
 
 impl Decision {
+    /// The records, if they go to the log.
+    ///
     /// # Errors
     /// A panic: a broken invariant stops one execution, not its neighbours.
     fn make(self, execution: &mut Execution, command: Command) -> Result<Vec<Record>, Fault> {
@@ -265,7 +276,13 @@ impl Decision {
             cancel: self.cancel,
             machine_deleted: self.machine_deleted,
         };
-        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| execution.advance(command, &mut context)));
+        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| match self.is_logged {
+            true => execution.advance(command, &mut context),
+            false => {
+                execution.advance_unrecorded(command, &mut context);
+                Vec::new()
+            }
+        }));
         decided.map_err(|_| Fault("a decision panicked".to_owned()))
     }
 }
