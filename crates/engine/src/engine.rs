@@ -310,7 +310,8 @@ impl Engine {
     }
 
     pub async fn send_task_heartbeat(&self, _scope: &Scope, token: &str) -> Result<(), SendTaskError> {
-        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce }).await
+        let at = self.shared.now();
+        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce, at }).await
     }
 
     async fn send_task(&self, token: &str, question: impl FnOnce(u64, u64) -> Question) -> Result<(), SendTaskError> {

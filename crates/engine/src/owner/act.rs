@@ -258,15 +258,6 @@ impl Owner {
     }
 }
 
-/// Tasks whose worker has not been heard of for too long.
-pub(super) fn missed_heartbeats(live: &Entity, now: Timestamp) -> Vec<EventId> {
-    let missed = |(scheduled, interval_ms): (EventId, u64)| {
-        let seen = live.heartbeats.get(&scheduled)?;
-        (seen.plus_millis(interval_ms) <= now).then_some(scheduled)
-    };
-    live.execution().heartbeats().into_iter().filter_map(missed).collect()
-}
-
 /// Offers that no longer stand leave the queue in memory; their rows went with the records.
 fn withdraw_offers(shared: &Shared, live: &mut Entity, wanted: &BTreeSet<EventId>) {
     live.offers.retain(|scheduled, (arn, key)| {

@@ -138,9 +138,10 @@ impl Owner {
 
     fn decide_as(&mut self, entity: EntityId, go_on: GoOn) -> Place {
         let Some(live) = self.entities.get_mut(&entity).filter(|live| !live.busy) else { return Place::Here };
-        let Some(execution) = live.execution.take() else { return Place::Here };
         // What a start was told is what its execution begins with.
         let now = live.birth.as_ref().map_or_else(|| self.shared.now(), |birth| birth.at);
+        live.judge_heartbeats(now);
+        let Some(execution) = live.execution.take() else { return Place::Here };
         live.busy = true;
         live.active_at = now;
         let work = Work {
@@ -153,13 +154,6 @@ impl Owner {
             go_on,
             cancel: None,
         };
-        for item in &work.items {
-            if let Item::Question(Question::Heartbeat { scheduled, .. }, _) = item
-                && let Some(seen) = live.heartbeats.get_mut(scheduled)
-            {
-                *seen = now;
-            }
-        }
         let shared = Arc::clone(&self.shared);
         match self.shared.options.compute {
             Compute::Pool if work.may_be_slow() => {
@@ -382,7 +376,7 @@ impl Decision<'_> {
                     Reply::Done
                 }
             },
-            Question::Heartbeat { scheduled, nonce } => match execution.token_state(scheduled, nonce) {
+            Question::Heartbeat { scheduled, nonce, at: _ } => match execution.token_state(scheduled, nonce) {
                 TokenState::Closed => Reply::TaskClosed,
                 TokenState::Open => Reply::Done,
             },

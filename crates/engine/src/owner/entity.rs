@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
+use skald_interpreter::execution::TokenState;
 use skald_interpreter::{Command, Effect, EventId, Execution, Identity, snapshot};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -155,6 +156,24 @@ impl Entity {
         for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.cancels.drain()) {
             running.abort();
         }
+    }
+
+    /// Hears the workers that wait in the queue, and has what is decided next end the tasks of those who missed their time.
+    pub(crate) fn judge_heartbeats(&mut self, now: Timestamp) {
+        let Some(execution) = self.execution.as_deref().filter(|_| !self.heartbeats.is_empty()) else { return };
+        for item in &self.queue {
+            if let Item::Question(Question::Heartbeat { scheduled, nonce, at }, _) = item
+                && execution.token_state(*scheduled, *nonce) == TokenState::Open
+                && let Some(seen) = self.heartbeats.get_mut(scheduled)
+            {
+                *seen = (*seen).max(*at);
+            }
+        }
+        let missed = execution.heartbeats().into_iter().filter(|(scheduled, interval_ms)| {
+            let seen = self.heartbeats.get(scheduled);
+            seen.is_some_and(|seen| seen.plus_millis(*interval_ms) <= now)
+        });
+        self.queue.extend(missed.map(|(scheduled, _)| Item::Command(Command::HeartbeatMissed { scheduled })));
     }
 
     /// The execution; lent out only while `busy`.

@@ -300,9 +300,6 @@ impl Owner {
             live.due = None;
             live.queue.push_back(Item::Command(Command::Tick));
             if !live.busy {
-                for scheduled in act::missed_heartbeats(live, now) {
-                    live.queue.push_back(Item::Command(Command::HeartbeatMissed { scheduled }));
-                }
                 self.touched.insert(entity);
             }
         }
