@@ -35,7 +35,7 @@ const READS_MAX: usize = 64;
 /// A running engine. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// Why an inbox did not take a request.

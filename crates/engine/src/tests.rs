@@ -4,6 +4,7 @@ mod rig;
 mod queues;
 mod waking;
 mod heartbeats;
+mod panics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -235,11 +235,11 @@ impl Owner {
     }
 
     /// Lets an entity go: its journal has everything.
-    pub(super) fn remove(&mut self, entity: EntityId) {
-        if let Some(live) = self.entities.remove(&entity) {
-            self.forget_due(entity, live.due);
-            self.idle.remove(&(live.active_at, entity));
-        }
+    pub(super) fn remove(&mut self, entity: EntityId) -> Option<Entity> {
+        let live = self.entities.remove(&entity)?;
+        self.forget_due(entity, live.due);
+        self.idle.remove(&(live.active_at, entity));
+        Some(live)
     }
 
     /// Starts of the same name that waited for this one to be durable.

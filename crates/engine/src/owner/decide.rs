@@ -189,12 +189,7 @@ impl Owner {
     fn take_concluded(&mut self, concluded: Concluded) {
         match concluded.decided {
             Some(decided) => self.take_decision(decided),
-            None => {
-                tracing::error!(entity = %concluded.entity, "a decision panicked: its execution rests until the next start");
-                if let Some(live) = self.entities.get_mut(&concluded.entity) {
-                    live.at_rest = true;
-                }
-            }
+            None => self.rest(concluded.entity),
         }
     }
 

@@ -27,8 +27,6 @@ pub(crate) struct Entity {
     pub(crate) birth: Option<Birth>,
     /// The store wants a head with the next append.
     pub(crate) wants_head: bool,
-    /// A decision about it panicked: it rests until the next start.
-    pub(crate) at_rest: bool,
     /// What its machine's keys begin with.
     pub(crate) prefix: Arc<[u8]>,
     /// An append is in flight, or a decision is: commands wait. So whatever is folded here is durable when this is not set.
@@ -106,19 +104,29 @@ impl Waiting {
         }
     }
 
-    pub(crate) fn fail(self, error: &skald_store::Error) {
+    /// Answers that it is our fault.
+    pub(crate) fn refuse(self, reason: &str) {
+        let fault = Fault(reason.to_owned());
         match self {
-            Self::Started(sender, _) => {
-                let refused = match error {
-                    skald_store::Error::Full(_) => StartExecutionError::ThrottlingException,
-                    skald_store::Error::Conflict(_)
-                    | skald_store::Error::Fenced
-                    | skald_store::Error::Damaged(_)
-                    | skald_store::Error::Unknown(_) => Fault::from(error.clone()).into(),
-                };
-                drop(sender.send(Err(refused)));
+            Self::Started(sender, _) => drop(sender.send(Err(fault.into()))),
+            Self::Reply(sender, _) => drop(sender.send(Err(fault))),
+        }
+    }
+
+    /// Answers that the append failed.
+    pub(crate) fn fail(self, error: &skald_store::Error) {
+        match (self, error) {
+            (Self::Started(sender, _), skald_store::Error::Full(_)) => {
+                drop(sender.send(Err(StartExecutionError::ThrottlingException)));
             }
-            Self::Reply(sender, _) => drop(sender.send(Err(Fault::from(error.clone())))),
+            (
+                waiting @ (Self::Started(..) | Self::Reply(..)),
+                skald_store::Error::Full(_)
+                | skald_store::Error::Conflict(_)
+                | skald_store::Error::Fenced
+                | skald_store::Error::Damaged(_)
+                | skald_store::Error::Unknown(_),
+            ) => waiting.refuse(&error.to_string()),
         }
     }
 }
@@ -131,7 +139,6 @@ impl Entity {
             fate,
             birth: None,
             wants_head: false,
-            at_rest: false,
             prefix,
             busy: false,
             parking: false,

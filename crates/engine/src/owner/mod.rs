@@ -13,6 +13,7 @@ mod decide;
 mod act;
 mod load;
 mod park;
+mod rest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub(crate) struct Owner {
     same_names: Vec<Start>,
     /// Entities being read, and what waits for them.
     loading: HashMap<EntityId, Vec<Item>>,
+    /// Executions of which a decision panicked: they are not brought in again.
+    resting: HashSet<EntityId>,
     /// Live entities by due time.
     timers: BTreeSet<(Timestamp, EntityId)>,
     /// The first due time in the store's timers, by partition; a partition without one has no parked timer.
@@ -110,6 +113,7 @@ impl Owner {
             starting: HashMap::new(),
             same_names: Vec::new(),
             loading: HashMap::new(),
+            resting: HashSet::new(),
             timers: BTreeSet::new(),
             parked_due: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -245,11 +249,11 @@ impl Owner {
 
     /// Puts `item` where it will be decided: with the live entity, or with those that wait for its journal.
     fn enqueue(&mut self, entity: EntityId, item: Item) {
+        if self.resting.contains(&entity) {
+            rest::refuse(item);
+            return;
+        }
         if let Some(live) = self.entities.get_mut(&entity) {
-            if live.at_rest {
-                item.refuse("the execution rests until the next start");
-                return;
-            }
             live.queue.push_back(item);
             if !live.busy {
                 self.touched.insert(entity);
