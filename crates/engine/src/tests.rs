@@ -5,6 +5,7 @@ mod queues;
 mod waking;
 mod heartbeats;
 mod panics;
+mod jobs;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
