@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::entity::{Entity, Item, Waiting};
+use super::lend::{Commands, lend};
 use super::message::{Question, Reply};
 use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, SLICES_PAUSE_FACTOR};
 use crate::catalog::Fate;
@@ -26,8 +27,6 @@ use crate::token::Token;
 const SLICE_STEPS_MAX: u64 = 5_000_000;
 /// Executions that carry more payload than this are decided on the compute pool.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
-/// After so long on the clock an expression is cancelled: its counted limits did not hold.
-const DECISION_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a full store is given before an append is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
 
@@ -87,8 +86,6 @@ struct Work {
     now: Timestamp,
     /// Whether a slice may go on where the last one ended.
     go_on: GoOn,
-    /// Ends the expression that runs.
-    cancel: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,20 +149,22 @@ impl Owner {
             seed: self.shared.entropy.draw(),
             now,
             go_on,
-            cancel: None,
         };
         let shared = Arc::clone(&self.shared);
         match self.shared.options.compute {
             Compute::Pool if work.may_be_slow() => {
-                self.decisions.spawn(lend(shared, work));
+                self.decisions.spawn(async move {
+                    let worker = Arc::clone(&shared);
+                    lend(&shared.compute, move |commands| work.conclude(&worker, Some(commands))).await
+                });
                 Place::LentOut
             }
             Compute::Away => {
-                self.decisions.spawn(async move { work.conclude(&shared) });
+                self.decisions.spawn(async move { work.conclude(&shared, None) });
                 Place::LentOut
             }
             Compute::Pool | Compute::Owner => {
-                let concluded = work.conclude(&self.shared);
+                let concluded = work.conclude(&self.shared, None);
                 self.take_concluded(concluded);
                 Place::Here
             }
@@ -262,28 +261,6 @@ impl Owner {
     }
 }
 
-/// Has `work` done on the compute pool, where as many decisions run as there are cores.
-async fn lend(shared: Arc<Shared>, mut work: Work) -> Concluded {
-    let cancel = Arc::new(AtomicBool::new(false));
-    work.cancel = Some(Arc::clone(&cancel));
-    let _place = shared.compute.acquire().await.expect("never closed");
-    let worker = Arc::clone(&shared);
-    let mut deciding = tokio::task::spawn_blocking(move || work.conclude(&worker));
-    let decided = match tokio::time::timeout(DECISION_PATIENCE, &mut deciding).await {
-        Ok(decided) => decided,
-        Err(_) => {
-            tracing::warn!("an expression took {} s: cancelled", DECISION_PATIENCE.as_secs());
-            cancel.store(true, Ordering::Relaxed);
-            deciding.await
-        }
-    };
-    match decided {
-        Ok(concluded) => concluded,
-        // Panics are caught where they happen; a pool that goes down takes the owner with it.
-        Err(_) => std::future::pending().await,
-    }
-}
-
 impl Work {
     fn may_be_slow(&self) -> bool {
         self.execution.definition().speaks_jsonata() || self.weight() > INLINE_BYTES_MAX
@@ -303,17 +280,18 @@ impl Work {
         of_items.sum::<usize>() + self.execution.payload_bytes()
     }
 
-    fn conclude(self, shared: &Shared) -> Concluded {
+    /// Decides; with `commands`, where someone watches how long that takes.
+    fn conclude(self, shared: &Shared, commands: Option<Commands>) -> Concluded {
         let (entity, go_on, began) = (self.entity, self.go_on, Instant::now());
-        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| self.decide(shared))).ok();
+        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| self.decide(shared, commands))).ok();
         Concluded { entity, decided, go_on, took: began.elapsed() }
     }
 
-    fn decide(self, shared: &Shared) -> Decided {
-        let Self { entity, mut execution, items, fate, seed, now, go_on, cancel } = self;
+    fn decide(self, shared: &Shared, commands: Option<Commands>) -> Decided {
+        let Self { entity, mut execution, items, fate, seed, now, go_on } = self;
         let expected = execution.position();
         let dice = Dice::seeded(seed);
-        let mut decided = Decision { entity, shared, fate, dice, now, cancel, records: Vec::new(), waiting: Vec::new() };
+        let mut decided = Decision { entity, shared, fate, dice, now, commands, records: Vec::new(), waiting: Vec::new() };
         let mut same_names = Vec::new();
         for item in items {
             match item {
@@ -340,7 +318,7 @@ struct Decision<'s> {
     fate: Arc<Fate>,
     dice: Dice,
     now: Timestamp,
-    cancel: Option<Arc<AtomicBool>>,
+    commands: Option<Commands>,
     records: Vec<Record>,
     waiting: Vec<Waiting>,
 }
@@ -353,7 +331,7 @@ impl Decision<'_> {
             dice: Dice::seeded(self.dice.roll()),
             world: &world,
             budget: Budget::of_steps(SLICE_STEPS_MAX),
-            cancel: self.cancel.clone(),
+            cancel: self.commands.as_ref().map(Commands::next),
             machine_deleted: self.fate.is_deleting(),
         };
         self.records.extend(execution.advance(command, &mut context));

@@ -10,6 +10,7 @@ mod message;
 mod entity;
 mod start;
 mod decide;
+mod lend;
 mod act;
 mod load;
 mod park;
