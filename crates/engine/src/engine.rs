@@ -35,7 +35,7 @@ const READS_MAX: usize = 64;
 /// A running engine. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// Why an inbox did not take a request.
@@ -310,7 +310,8 @@ impl Engine {
     }
 
     pub async fn send_task_heartbeat(&self, _scope: &Scope, token: &str) -> Result<(), SendTaskError> {
-        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce }).await
+        let at = self.shared.now();
+        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce, at }).await
     }
 
     async fn send_task(&self, token: &str, question: impl FnOnce(u64, u64) -> Question) -> Result<(), SendTaskError> {

@@ -1,7 +1,11 @@
 //! The engine's own small parts: clock, tokens, formats. What it does with executions is tested in `conformance`.
 
+mod rig;
 mod queues;
 mod waking;
+mod heartbeats;
+mod panics;
+mod jobs;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -4,6 +4,8 @@ mod book;
 mod fate;
 mod record;
 
+#[cfg(test)]
+pub(crate) use book::Revision;
 pub(crate) use book::{Book, Machined};
 pub(crate) use fate::{Fate, StartInFlight};
 

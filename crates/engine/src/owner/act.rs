@@ -10,7 +10,9 @@ use std::time::Duration;
 use skald_asl::Timestamp;
 use skald_integrations::{Call, Outcome};
 use skald_interpreter::{Effect, EventId, Identity};
+use skald_query::Payload;
 use skald_store::EntityId;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinError;
 
 use super::entity::{Entity, Item};
@@ -174,6 +176,13 @@ impl Owner {
             wanted
         });
         live.cancels.retain(|scheduled, _| wanted.contains(scheduled));
+        let job_of = |effect: &Effect, submitted: &Payload| Job {
+            shared: Arc::clone(&self.shared),
+            answers: self.answers.clone(),
+            entity,
+            call: call_of(effect, &identity),
+            submitted: submitted.clone(),
+        };
         for effect in &outstanding {
             match effect {
                 Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(scheduled) => {}
@@ -184,18 +193,10 @@ impl Owner {
                 }
                 Effect::Follow { .. } | Effect::Cancel { .. } if stopping => {}
                 Effect::Follow { scheduled, submitted, .. } => {
-                    live.follows.entry(*scheduled).or_insert_with(|| {
-                        let call = call_of(effect, &identity);
-                        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
-                        tokio::spawn(follow(shared, answers, entity, *scheduled, call, submitted.clone())).abort_handle()
-                    });
+                    live.follows.entry(*scheduled).or_insert_with(|| tokio::spawn(job_of(effect, submitted).follow()).abort_handle());
                 }
                 Effect::Cancel { scheduled, submitted, .. } => {
-                    live.cancels.entry(*scheduled).or_insert_with(|| {
-                        let call = call_of(effect, &identity);
-                        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
-                        tokio::spawn(cancel(shared, answers, entity, *scheduled, call, submitted.clone())).abort_handle()
-                    });
+                    live.cancels.entry(*scheduled).or_insert_with(|| tokio::spawn(job_of(effect, submitted).cancel()).abort_handle());
                 }
                 Effect::Offer { scheduled, .. } => {
                     if let Some((arn, key)) = live.offers.get(scheduled) {
@@ -235,11 +236,11 @@ impl Owner {
     }
 
     /// Lets an entity go: its journal has everything.
-    pub(super) fn remove(&mut self, entity: EntityId) {
-        if let Some(live) = self.entities.remove(&entity) {
-            self.forget_due(entity, live.due);
-            self.idle.remove(&(live.active_at, entity));
-        }
+    pub(super) fn remove(&mut self, entity: EntityId) -> Option<Entity> {
+        let live = self.entities.remove(&entity)?;
+        self.forget_due(entity, live.due);
+        self.idle.remove(&(live.active_at, entity));
+        Some(live)
     }
 
     /// Starts of the same name that waited for this one to be durable.
@@ -256,15 +257,6 @@ impl Owner {
             Item::Command(_) | Item::Question(..) => None,
         }));
     }
-}
-
-/// Tasks whose worker has not been heard of for too long.
-pub(super) fn missed_heartbeats(live: &Entity, now: Timestamp) -> Vec<EventId> {
-    let missed = |(scheduled, interval_ms): (EventId, u64)| {
-        let seen = live.heartbeats.get(&scheduled)?;
-        (seen.plus_millis(interval_ms) <= now).then_some(scheduled)
-    };
-    live.execution().heartbeats().into_iter().filter_map(missed).collect()
 }
 
 /// Offers that no longer stand leave the queue in memory; their rows went with the records.
@@ -305,7 +297,7 @@ fn call_of(effect: &Effect, identity: &Identity) -> Call {
 
 fn begin_call(
     shared: Arc<Shared>,
-    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
+    answers: UnboundedSender<Answer>,
     entity: EntityId,
     scheduled: EventId,
     call: Call,
@@ -328,37 +320,25 @@ fn begin_call(
     task.abort_handle()
 }
 
-/// Waits for the end of a job, again after a pause when that came to nothing.
-async fn follow(
-    shared: Arc<Shared>,
-    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
-    entity: EntityId,
-    scheduled: EventId,
-    call: Call,
-    submitted: skald_query::Payload,
-) {
-    let mut outcome = caught(shared.perform.follow(call.clone(), submitted.clone())).await;
-    while outcome == Outcome::GaveUp && !shared.is_stopping() {
-        tokio::time::sleep(GAVE_UP_PAUSE).await;
-        outcome = caught(shared.perform.follow(call.clone(), submitted.clone())).await;
-    }
-    let _ = answers.send(Answer::Followed { entity, scheduled, outcome });
+async fn perform(shared: &Shared, call: &Call) -> Outcome {
+    caught(shared.perform.perform(call.clone())).await.unwrap_or_else(failed_here)
 }
 
-async fn perform(shared: &Shared, call: &Call) -> Outcome {
-    caught(shared.perform.perform(call.clone())).await
-}
+/// Whatever performs a task panicked.
+struct Panicked;
 
 /// A panic in a task is the task's failure, not the engine's.
-async fn caught(mut performing: std::pin::Pin<Box<dyn Future<Output = Outcome> + Send + '_>>) -> Outcome {
+async fn caught<T>(mut performing: std::pin::Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Result<T, Panicked> {
     std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| performing.as_mut().poll(context)));
-        polled.unwrap_or_else(|_| {
-            let cause = "Skald failed while it performed this task. The server's log says more.".to_owned();
-            Poll::Ready(Outcome::Failed { error: "Skald.InternalFailure".to_owned(), cause })
-        })
+        polled.map_or(Poll::Ready(Err(Panicked)), |polled| polled.map(Ok))
     })
     .await
+}
+
+fn failed_here(_: Panicked) -> Outcome {
+    let cause = "Skald failed while it performed this task. The server's log says more.".to_owned();
+    Outcome::Failed { error: "Skald.InternalFailure".to_owned(), cause }
 }
 
 /// Counts a call for as long as it lives, however it ends.
@@ -382,25 +362,49 @@ impl Drop for Running {
     }
 }
 
-/// Cancels, with growing pauses, until it is done or too late.
-async fn cancel(
+/// The job that a task's call started, and who waits for what becomes of it.
+struct Job {
     shared: Arc<Shared>,
-    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
+    answers: UnboundedSender<Answer>,
     entity: EntityId,
-    scheduled: EventId,
     call: Call,
-    submitted: skald_query::Payload,
-) {
-    let began = tokio::time::Instant::now();
-    let mut pause = CANCEL_PAUSE_FIRST;
-    while let Err(reason) = shared.perform.cancel(call.clone(), submitted.clone()).await {
-        if began.elapsed() >= CANCEL_PATIENCE {
-            tracing::error!(execution = call.execution_arn, scheduled, reason, "a job could not be cancelled for a day: given up");
-            shared.metrics.cancels_given_up.fetch_add(1, Ordering::Relaxed);
-            break;
+    submitted: Payload,
+}
+
+impl Job {
+    /// Waits for its end, again after a pause when that came to nothing.
+    async fn follow(self) {
+        let mut outcome = self.followed().await;
+        while outcome == Outcome::GaveUp && !self.shared.is_stopping() {
+            tokio::time::sleep(GAVE_UP_PAUSE).await;
+            outcome = self.followed().await;
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(CANCEL_PAUSE_MAX);
+        let _ = self.answers.send(Answer::Followed { entity: self.entity, scheduled: self.call.scheduled_event, outcome });
     }
-    let _ = answers.send(Answer::Cancelled { entity, scheduled });
+
+    async fn followed(&self) -> Outcome {
+        caught(self.shared.perform.follow(self.call.clone(), self.submitted.clone())).await.unwrap_or_else(failed_here)
+    }
+
+    /// Cancels it, with growing pauses, until that is done or too late.
+    async fn cancel(self) {
+        let (began, scheduled) = (tokio::time::Instant::now(), self.call.scheduled_event);
+        let mut pause = CANCEL_PAUSE_FIRST;
+        while let Err(reason) = self.cancelled().await {
+            if began.elapsed() >= CANCEL_PATIENCE {
+                let execution = &self.call.execution_arn;
+                tracing::error!(execution, scheduled, reason, "a job could not be cancelled for a day: given up");
+                self.shared.metrics.cancels_given_up.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(CANCEL_PAUSE_MAX);
+        }
+        let _ = self.answers.send(Answer::Cancelled { entity: self.entity, scheduled });
+    }
+
+    async fn cancelled(&self) -> Result<(), String> {
+        let cancelling = caught(self.shared.perform.cancel(self.call.clone(), self.submitted.clone()));
+        cancelling.await.unwrap_or_else(|Panicked| Err("whatever cancels it panicked".to_owned()))
+    }
 }

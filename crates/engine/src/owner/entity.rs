@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
+use skald_interpreter::execution::TokenState;
 use skald_interpreter::{Command, Effect, EventId, Execution, Identity, snapshot};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -26,8 +27,6 @@ pub(crate) struct Entity {
     pub(crate) birth: Option<Birth>,
     /// The store wants a head with the next append.
     pub(crate) wants_head: bool,
-    /// A decision about it panicked: it rests until the next start.
-    pub(crate) at_rest: bool,
     /// What its machine's keys begin with.
     pub(crate) prefix: Arc<[u8]>,
     /// An append is in flight, or a decision is: commands wait. So whatever is folded here is durable when this is not set.
@@ -105,19 +104,29 @@ impl Waiting {
         }
     }
 
-    pub(crate) fn fail(self, error: &skald_store::Error) {
+    /// Answers that it is our fault.
+    pub(crate) fn refuse(self, reason: &str) {
+        let fault = Fault(reason.to_owned());
         match self {
-            Self::Started(sender, _) => {
-                let refused = match error {
-                    skald_store::Error::Full(_) => StartExecutionError::ThrottlingException,
-                    skald_store::Error::Conflict(_)
-                    | skald_store::Error::Fenced
-                    | skald_store::Error::Damaged(_)
-                    | skald_store::Error::Unknown(_) => Fault::from(error.clone()).into(),
-                };
-                drop(sender.send(Err(refused)));
+            Self::Started(sender, _) => drop(sender.send(Err(fault.into()))),
+            Self::Reply(sender, _) => drop(sender.send(Err(fault))),
+        }
+    }
+
+    /// Answers that the append failed.
+    pub(crate) fn fail(self, error: &skald_store::Error) {
+        match (self, error) {
+            (Self::Started(sender, _), skald_store::Error::Full(_)) => {
+                drop(sender.send(Err(StartExecutionError::ThrottlingException)));
             }
-            Self::Reply(sender, _) => drop(sender.send(Err(Fault::from(error.clone())))),
+            (
+                waiting @ (Self::Started(..) | Self::Reply(..)),
+                skald_store::Error::Full(_)
+                | skald_store::Error::Conflict(_)
+                | skald_store::Error::Fenced
+                | skald_store::Error::Damaged(_)
+                | skald_store::Error::Unknown(_),
+            ) => waiting.refuse(&error.to_string()),
         }
     }
 }
@@ -130,7 +139,6 @@ impl Entity {
             fate,
             birth: None,
             wants_head: false,
-            at_rest: false,
             prefix,
             busy: false,
             parking: false,
@@ -155,6 +163,24 @@ impl Entity {
         for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.cancels.drain()) {
             running.abort();
         }
+    }
+
+    /// Hears the workers that wait in the queue, and has what is decided next end the tasks of those who missed their time.
+    pub(crate) fn judge_heartbeats(&mut self, now: Timestamp) {
+        let Some(execution) = self.execution.as_deref().filter(|_| !self.heartbeats.is_empty()) else { return };
+        for item in &self.queue {
+            if let Item::Question(Question::Heartbeat { scheduled, nonce, at }, _) = item
+                && execution.token_state(*scheduled, *nonce) == TokenState::Open
+                && let Some(seen) = self.heartbeats.get_mut(scheduled)
+            {
+                *seen = (*seen).max(*at);
+            }
+        }
+        let missed = execution.heartbeats().into_iter().filter(|(scheduled, interval_ms)| {
+            let seen = self.heartbeats.get(scheduled);
+            seen.is_some_and(|seen| seen.plus_millis(*interval_ms) <= now)
+        });
+        self.queue.extend(missed.map(|(scheduled, _)| Item::Command(Command::HeartbeatMissed { scheduled })));
     }
 
     /// The execution; lent out only while `busy`.

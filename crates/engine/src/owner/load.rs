@@ -39,7 +39,7 @@ pub(crate) struct Loaded {
 impl Owner {
     /// Begins to read an entity.
     pub(super) fn load(&mut self, entity: EntityId) {
-        if self.loading.contains_key(&entity) {
+        if self.loading.contains_key(&entity) || self.resting.contains(&entity) {
             return;
         }
         self.loading.insert(entity, Vec::new());

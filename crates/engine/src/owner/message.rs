@@ -54,6 +54,8 @@ pub(crate) enum Question {
     Heartbeat {
         scheduled: EventId,
         nonce: u64,
+        /// When it came: its execution may be busy for a while.
+        at: Timestamp,
     },
     Stop {
         error: Option<String>,

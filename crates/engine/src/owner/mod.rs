@@ -10,9 +10,11 @@ mod message;
 mod entity;
 mod start;
 mod decide;
+mod lend;
 mod act;
 mod load;
 mod park;
+mod rest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -61,6 +63,8 @@ pub(crate) struct Owner {
     same_names: Vec<Start>,
     /// Entities being read, and what waits for them.
     loading: HashMap<EntityId, Vec<Item>>,
+    /// Executions of which a decision panicked: they are not brought in again.
+    resting: HashSet<EntityId>,
     /// Live entities by due time.
     timers: BTreeSet<(Timestamp, EntityId)>,
     /// The first due time in the store's timers, by partition; a partition without one has no parked timer.
@@ -110,6 +114,7 @@ impl Owner {
             starting: HashMap::new(),
             same_names: Vec::new(),
             loading: HashMap::new(),
+            resting: HashSet::new(),
             timers: BTreeSet::new(),
             parked_due: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -245,11 +250,11 @@ impl Owner {
 
     /// Puts `item` where it will be decided: with the live entity, or with those that wait for its journal.
     fn enqueue(&mut self, entity: EntityId, item: Item) {
+        if self.resting.contains(&entity) {
+            rest::refuse(item);
+            return;
+        }
         if let Some(live) = self.entities.get_mut(&entity) {
-            if live.at_rest {
-                item.refuse("the execution rests until the next start");
-                return;
-            }
             live.queue.push_back(item);
             if !live.busy {
                 self.touched.insert(entity);
@@ -300,9 +305,6 @@ impl Owner {
             live.due = None;
             live.queue.push_back(Item::Command(Command::Tick));
             if !live.busy {
-                for scheduled in act::missed_heartbeats(live, now) {
-                    live.queue.push_back(Item::Command(Command::HeartbeatMissed { scheduled }));
-                }
                 self.touched.insert(entity);
             }
         }
