@@ -8,7 +8,7 @@ use std::time::Duration;
 use skald_asl::Timestamp;
 use skald_aws::arn::{Arn, ArnError, StatesResource};
 use skald_integrations::Perform;
-use skald_interpreter::TaskAnswer;
+use skald_interpreter::{Identity, Status, TaskAnswer};
 use skald_query::Payload;
 use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table};
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +27,7 @@ use crate::page::{Page, PageRequest};
 use crate::read;
 use crate::scope::Scope;
 use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
-use crate::token::KeyRing;
+use crate::token::{Invalid, KeyRing, Token};
 
 /// Reads that run at once; a page of history takes a few MiB at most.
 const READS_MAX: usize = 64;
@@ -39,7 +39,7 @@ pub struct Engine {
 }
 
 /// Why an inbox did not take a request.
-enum Refused {
+pub(crate) enum Refused {
     Full,
     Fault(Fault),
 }
@@ -223,6 +223,7 @@ impl Engine {
             name,
             input: request.input,
             trace_header: request.trace_header,
+            parent: request.parent,
             starter_hash: starter_hash.unwrap_or([0; 32]),
             reply,
         };
@@ -413,7 +414,7 @@ impl Engine {
         }
     }
 
-    async fn ask(&self, entity: EntityId, question: Question) -> Result<Reply, Refused> {
+    pub(crate) async fn ask(&self, entity: EntityId, question: Question) -> Result<Reply, Refused> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { entity, question, reply };
         self.shared.inbox(entity.partition()).requests.try_send(Request::Ask(ask)).map_err(|_| Refused::Full)?;
@@ -421,6 +422,32 @@ impl Engine {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(fault)) => Err(Refused::Fault(fault)),
             Err(_) => Err(Refused::Fault(Fault("the owner is gone".to_owned()))),
+        }
+    }
+
+    /// The engine behind what owners share.
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    pub(crate) fn mint(&self, token: Token) -> String {
+        self.shared.tokens.mint(token)
+    }
+
+    pub(crate) fn verify(&self, token: &str) -> Result<Token, Invalid> {
+        self.shared.tokens.verify(token)
+    }
+
+    /// Who an execution is and where it stands, as far as that is durable.
+    pub(crate) async fn execution(&self, scope: &Scope, execution_arn: &str) -> Result<(Arc<Identity>, Status), DescribeExecutionError> {
+        let (_, entity) = self.find(scope, execution_arn).await?;
+        match self.shared.live.get(entity) {
+            Some(summary) => Ok((Arc::clone(&summary.identity), summary.status.clone())),
+            None => Ok(read::stored(&self.shared, entity).await.map(|(identity, status)| (Arc::new(identity), status))?),
         }
     }
 

@@ -270,7 +270,7 @@ impl Work {
     fn weight(&self) -> usize {
         let of_items = self.items.iter().map(|item| match item {
             Item::Command(Command::CallAnswered { answer, .. } | Command::JobEnded { answer, .. })
-            | Item::Question(Question::Token { answer, .. }, _) => match answer {
+            | Item::Question(Question::Token { answer, .. } | Question::JobEnded { answer, .. }, _) => match answer {
                 skald_interpreter::TaskAnswer::Succeeded { output } => output.byte_count(),
                 skald_interpreter::TaskAnswer::Failed { .. } => 0,
             },
@@ -349,6 +349,13 @@ impl Decision<'_> {
                     Reply::Done
                 }
             },
+            Question::JobEnded { scheduled, nonce, answer } => match execution.token_state(scheduled, nonce) {
+                TokenState::Closed => Reply::TaskClosed,
+                TokenState::Open => {
+                    self.command(execution, Command::JobEnded { scheduled, answer });
+                    Reply::Done
+                }
+            },
             Question::Heartbeat { scheduled, nonce, at: _ } => match execution.token_state(scheduled, nonce) {
                 TokenState::Closed => Reply::TaskClosed,
                 TokenState::Open => Reply::Done,
@@ -372,7 +379,7 @@ impl Decision<'_> {
                 let token = Token { entity: self.entity, scheduled, nonce };
                 Some((self.shared.tokens.mint(token), input))
             }
-            Effect::Offer { .. } | Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
+            Effect::Offer { .. } | Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => None,
         })
     }
 }
@@ -461,7 +468,7 @@ pub(super) fn standing_offers(execution: &Execution, entity: EntityId) -> Vec<(E
                 let key = keys::activity_task(&activity_arn, scheduled_at, entity, scheduled);
                 Some((scheduled, (activity_arn, key)))
             }
-            Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
+            Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => None,
         })
         .collect()
 }

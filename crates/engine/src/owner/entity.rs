@@ -38,7 +38,7 @@ pub(crate) struct Entity {
     pub(crate) calls: HashMap<EventId, AbortHandle>,
     /// Jobs whose end is waited for.
     pub(crate) follows: HashMap<EventId, AbortHandle>,
-    pub(crate) cancels: HashMap<EventId, AbortHandle>,
+    pub(crate) settling: HashMap<EventId, AbortHandle>,
     /// When a worker was last heard of. Soft: a restart begins anew.
     pub(crate) heartbeats: HashMap<EventId, Timestamp>,
     /// Rows in the table of undelivered activity tasks: activity ARN and key.
@@ -145,7 +145,7 @@ impl Entity {
             queue: VecDeque::new(),
             calls: HashMap::new(),
             follows: HashMap::new(),
-            cancels: HashMap::new(),
+            settling: HashMap::new(),
             heartbeats: HashMap::new(),
             offers: BTreeMap::new(),
             due: None,
@@ -160,7 +160,7 @@ impl Entity {
 
     /// Gives up what runs for it; whoever brings it in again begins anew.
     pub(crate) fn give_up(&mut self) {
-        for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.cancels.drain()) {
+        for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.settling.drain()) {
             running.abort();
         }
     }
@@ -219,11 +219,13 @@ impl Entity {
         !self.busy
             && self.queue.is_empty()
             && self.calls.is_empty()
-            && self.cancels.is_empty()
+            && self.settling.is_empty()
             && self.heartbeats.is_empty()
             && !self.execution().is_ready()
             && !self.execution().outstanding().iter().any(|effect| match effect {
-                Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => true,
+                Effect::Call { .. } | Effect::Cancel { .. } | Effect::Report { .. } => true,
+                // A child that was looked at, and still runs, will report its end.
+                Effect::Follow { scheduled, .. } => self.follows.get(scheduled).is_none_or(|follow| !follow.is_finished()),
                 Effect::Offer { .. } => false,
             })
     }

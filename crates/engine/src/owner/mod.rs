@@ -225,7 +225,7 @@ impl Owner {
             Answer::Followed { entity, scheduled, outcome } => {
                 self.take_outcome(entity, outcome, |answer| Command::JobEnded { scheduled, answer });
             }
-            Answer::Cancelled { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Settled { scheduled })),
+            Answer::Settled { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Settled { scheduled })),
             Answer::Delivered { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Delivered { scheduled })),
             Answer::Wake { entity } => {
                 if !self.entities.contains_key(&entity) {

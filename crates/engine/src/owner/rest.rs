@@ -37,7 +37,7 @@ pub(super) fn refuse(item: Item) {
     match item {
         // The worker shall have the task of another one.
         Item::Question(Question::Poll { .. }, reply) => drop(reply.send(Ok(Reply::Task(None)))),
-        Item::Question(Question::Token { .. } | Question::Heartbeat { .. } | Question::Stop { .. }, _)
+        Item::Question(Question::Token { .. } | Question::JobEnded { .. } | Question::Heartbeat { .. } | Question::Stop { .. }, _)
         | Item::Command(_)
         | Item::SameName(_) => item.refuse(REASON),
     }

@@ -59,7 +59,7 @@ impl Owner {
     }
 
     fn begin(&mut self, start: Start, key: bytes::Bytes) {
-        let Start { machine, name, input, trace_header, starter_hash, reply } = start;
+        let Start { machine, name, input, trace_header, parent, starter_hash, reply } = start;
         // Counted before it is looked at: a deletion sees the one or the other.
         let counted = machine.fate.begin_start();
         if machine.fate.is_deleting() {
@@ -81,6 +81,7 @@ impl Owner {
             execution_name: name,
             role_arn: machine.revision.record.role_arn.clone(),
             trace_header,
+            parent,
         };
         let started = Started { execution_arn: origin.execution_arn(), started_at: now };
         let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };

@@ -13,8 +13,8 @@ use super::*;
 use crate::options::Compute;
 
 const JOB: &str = r#"{ "StartAt": "Job", "States": { "Job": { "Type": "Task", "End": true,
-    "Resource": "arn:aws:states:::states:startExecution.sync",
-    "Parameters": { "StateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:N" } } } }"#;
+    "Resource": "arn:aws:states:::glue:startJobRun.sync",
+    "Parameters": { "JobName": "load" } } } }"#;
 
 /// What becomes of a job that is followed.
 enum Following {

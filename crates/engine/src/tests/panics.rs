@@ -60,7 +60,8 @@ fn start_of_nothing(engine: &Engine) -> (Request, oneshot::Receiver<Result<Start
     };
     let (reply, answer) = oneshot::channel();
     let input = Payload::empty_object();
-    let start = Start { machine: Arc::new(machine), name: "run".to_owned(), input, trace_header: None, starter_hash: [0; 32], reply };
+    let start =
+        Start { machine: Arc::new(machine), name: "run".to_owned(), input, trace_header: None, parent: None, starter_hash: [0; 32], reply };
     (Request::Start(Box::new(start)), answer)
 }
 

@@ -130,6 +130,7 @@ pub(super) fn start_of(name: &str) -> StartExecution {
         name: Some(name.to_owned()),
         input: Payload::parse(r#"{"order":17}"#).expect("JSON"),
         trace_header: None,
+        parent: None,
         starter_key: None,
     }
 }

@@ -7,7 +7,7 @@ use super::field::Field;
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::event::{ErrorDetails, EventKind, ServiceResource, TaskPlan};
-use crate::note::{Note, Origin};
+use crate::note::{Note, Origin, Parent};
 
 /// Tags from here on are notes; below are events.
 const FIRST_NOTE: u8 = 192;
@@ -149,4 +149,5 @@ tagged! { Note:
 fields!(ErrorDetails { error, cause });
 fields!(TaskPlan { nonce, deadline, heartbeat_ms });
 fields!(ServiceResource { resource_type, resource });
-fields!(Origin { partition, region, account, machine_name, machine_incarnation, revision, execution_name, role_arn, trace_header });
+fields!(Origin { partition, region, account, machine_name, machine_incarnation, revision, execution_name, role_arn, trace_header, parent });
+fields!(Parent { token, form });

@@ -44,6 +44,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         // SOURCE: api.md, wire protocol, "Trace": the HTTP header wins.
         trace_header: http_trace_header(context.headers).or(trace_header),
         starter_key,
+        parent: None,
     };
     let started = context.shared.engine.start_execution(&context.scope, request).await?;
     encode(&Answer { execution_arn: &started.execution_arn, start_date: Instant(started.started_at) })
