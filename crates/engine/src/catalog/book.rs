@@ -64,21 +64,22 @@ impl Machined {
 
     /// As it was when an execution of this revision started.
     pub(crate) fn shown_at(&self, revision: &Revision) -> Machine {
-        shown(&self.arn(), &self.record, &revision.record)
+        shown(&self.arn(), &self.record, revision)
     }
 
     pub(crate) fn shown(&self) -> Machine {
-        shown(&self.arn(), &self.record, &self.revision.record)
+        shown(&self.arn(), &self.record, &self.revision)
     }
 }
 
-fn shown(arn: &str, machine: &MachineRecord, revision: &RevisionRecord) -> Machine {
+fn shown(arn: &str, machine: &MachineRecord, Revision { record: revision, definition }: &Revision) -> Machine {
     Machine {
         arn: arn.to_owned(),
         name: machine.name.clone(),
         machine_type: machine.machine_type,
         status: machine.status,
         definition: revision.definition.clone(),
+        compiled: Arc::clone(definition),
         role_arn: revision.role_arn.clone(),
         created_at: machine.created_at,
         updated_at: revision.updated_at,

@@ -9,7 +9,9 @@ pub(crate) use book::Revision;
 pub(crate) use book::{Book, Machined};
 pub(crate) use fate::{Fate, StartInFlight};
 
-use skald_asl::{Diagnostic, Timestamp};
+use std::sync::Arc;
+
+use skald_asl::{Definition, Diagnostic, Timestamp};
 
 /// STANDARD is what runs here now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +51,15 @@ pub struct UpdateMachine {
 }
 
 /// A machine as `DescribeStateMachine` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     pub arn: String,
     pub name: String,
     pub machine_type: MachineType,
     pub status: MachineStatus,
     pub definition: String,
+    /// The definition, as it was read once for everyone.
+    pub compiled: Arc<Definition>,
     pub role_arn: String,
     pub created_at: Timestamp,
     /// When the current revision came to be.

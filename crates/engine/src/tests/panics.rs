@@ -2,17 +2,15 @@
 //!
 //! No input leads to a panic: these tests break an invariant behind the engine's back.
 
-use async_trait::async_trait;
 use skald_asl::definition::StateId;
 use skald_asl::parse;
-use skald_integrations::{Call, Outcome, Perform};
 use skald_interpreter::{Event, EventKind, FrameId, Record, journal};
 use skald_query::Payload;
 use skald_store::memory::MemoryStore;
 use skald_store::{Batch, Chunk, Entry, Store, Table};
 use tokio::sync::{SemaphorePermit, oneshot};
 
-use super::rig::{create_machine, open, run, scope, start_of};
+use super::rig::{Nothing, create_machine, open, run, scope, start_of};
 use super::*;
 use crate::catalog::{Machined, Revision};
 use crate::engine::Engine;
@@ -27,17 +25,6 @@ const WAITS: &str = r#"{ "QueryLanguage": "JSONata", "StartAt": "Long", "States"
 
 /// Longer than anything here takes, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Nothing;
-
-#[async_trait]
-impl Perform for Nothing {
-    async fn perform(&self, _: Call) -> Outcome {
-        Outcome::GaveUp
-    }
-
-    async fn shut_down(&self) {}
-}
 
 /// Takes the whole compute pool: decisions wait until it is given back.
 async fn take_pool(engine: &Engine) -> SemaphorePermit<'_> {

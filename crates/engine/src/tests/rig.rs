@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use skald_integrations::Perform;
+use skald_integrations::{Call, Outcome, Perform};
 use skald_query::Payload;
 use skald_store::memory::MemoryStore;
 use skald_store::{Appending, Batch, Direction, Epoch, Error, Position, Store, StoredChunk, StoredHead, Table};
@@ -91,6 +91,18 @@ impl Store for Watched {
     async fn close(&self) -> Result<(), Error> {
         self.store.close().await
     }
+}
+
+/// Performs nothing.
+pub(super) struct Nothing;
+
+#[async_trait]
+impl Perform for Nothing {
+    async fn perform(&self, _: Call) -> Outcome {
+        Outcome::GaveUp
+    }
+
+    async fn shut_down(&self) {}
 }
 
 pub(super) fn scope() -> Scope {

@@ -1,24 +1,11 @@
 //! Waking: a parked execution goes on from its head, and from its journal when the head does not help.
 
-use async_trait::async_trait;
-use skald_integrations::{Call, Outcome, Perform};
 use skald_query::Payload;
 use skald_store::{Position, Store, StoredHead};
 
-use super::rig::{Found, Watched, open, run, scope};
+use super::rig::{Found, Nothing, Watched, open, run, scope};
 use super::*;
 use crate::options::Compute;
-
-struct Nothing;
-
-#[async_trait]
-impl Perform for Nothing {
-    async fn perform(&self, _: Call) -> Outcome {
-        Outcome::GaveUp
-    }
-
-    async fn shut_down(&self) {}
-}
 
 const WAITS: &str = r#"{ "StartAt": "A", "States": {
     "A": { "Type": "Wait", "Seconds": 60, "Next": "B" }, "B": { "Type": "Wait", "Seconds": 60, "End": true } } }"#;
