@@ -349,7 +349,7 @@ impl Task {
     fn as_start(&self) -> Option<Starting> {
         let task = Token { entity: self.entity, scheduled: self.call.scheduled_event, nonce: self.nonce };
         let start = || Starting { engine: Engine::of(Arc::clone(&self.shared)), task, call: self.call.clone() };
-        children::is_start(&self.call.resource).then(start)
+        (children::is_start(&self.call.resource) && !self.shared.perform.starts_executions()).then(start)
     }
 }
 
