@@ -275,6 +275,7 @@ pub(crate) async fn open(world: &Arc<World>, life: u32) -> Result<Engine, String
         nap_max: Duration::from_secs(3_600),
         compute: settings.compute,
         inbox_commands_max: 4_096,
+        ..Options::default()
     };
     let store: Arc<dyn Store> = Arc::new(FailingJournal::new(Arc::clone(world), life));
     Engine::open(store, Arc::new(ScriptedTasks::new(Arc::clone(world), life)), options).await.map_err(|error| error.to_string())

@@ -18,6 +18,7 @@ use skald_interpreter::{EventId, Identity, Status, TaskAnswer};
 use skald_query::Payload;
 use skald_store::EntityId;
 
+use crate::admission::Standing;
 use crate::engine::{Engine, Refused};
 use crate::error::{DescribeExecutionError, StartExecutionError, StopExecutionError};
 use crate::execution::{StartExecution, Started};
@@ -74,7 +75,7 @@ impl Starting {
         };
         let scope = self.scope();
         loop {
-            match self.engine.start_execution(&scope, request.clone()).await {
+            match self.engine.start(&scope, request.clone(), Standing::Child).await {
                 Ok(started) => return Outcome::Succeeded { output: answer(&started, &self.call.request_id) },
                 Err(_) if self.engine.is_stopping() => return Outcome::GaveUp,
                 // The parent was let in: its child waits for room instead of failing.

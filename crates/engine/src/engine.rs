@@ -14,6 +14,7 @@ use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table}
 use tokio::sync::{mpsc, oneshot};
 
 use crate::activity::{ActivityTask, Delivery, NoPlace, Place, Taken};
+use crate::admission::{LiveBytes, Pace, Standing, WaitingStart};
 use crate::catalog::{Activity, Book, CreateMachine, Machine, MachineStatus, MachineType, Machined, UpdateMachine, UpdatedMachine};
 use crate::clock::SteadyClock;
 use crate::error::*;
@@ -83,6 +84,7 @@ impl Engine {
             owners,
             stopping: AtomicBool::new(false),
             calls: RunningCalls::default(),
+            live_bytes: LiveBytes::default(),
             broken: tokio::sync::watch::channel(None).0,
         });
         wake_all(&shared).await?;
@@ -189,6 +191,10 @@ impl Engine {
     }
 
     pub async fn start_execution(&self, scope: &Scope, request: StartExecution) -> Result<Started, StartExecutionError> {
+        self.start(scope, request, Standing::Client).await
+    }
+
+    pub(crate) async fn start(&self, scope: &Scope, request: StartExecution, standing: Standing) -> Result<Started, StartExecutionError> {
         let (scope, machine_name) = machine_arn(scope, &request.machine_arn).map_err(StartExecutionError::InvalidArn)?;
         let machine = self
             .shared
@@ -213,10 +219,7 @@ impl Engine {
             (None, None) => self.shared.entropy.uuid(),
         };
         let inbox = self.shared.inbox(keys::partition_of(&machine.arn(), &name));
-        // Starts are throttled first: half of the inbox is kept for everything else.
-        if inbox.requests.capacity() < self.shared.options.inbox_commands_max / 2 {
-            return Err(StartExecutionError::ThrottlingException);
-        }
+        let _waiting = self.admit(&machine.fate.pace, inbox.requests.capacity(), standing)?;
         let (reply, answer) = oneshot::channel();
         let start = Start {
             machine,
@@ -229,6 +232,25 @@ impl Engine {
         };
         inbox.requests.try_send(Request::Start(Box::new(start))).map_err(|_| StartExecutionError::ThrottlingException)?;
         answer.await.map_err(|_| Fault("the owner is gone".to_owned()))?
+    }
+
+    /// Starts are throttled first.
+    fn admit(&self, pace: &Pace, free: usize, standing: Standing) -> Result<WaitingStart, StartExecutionError> {
+        let options = &self.shared.options;
+        let now = self.shared.now();
+        let is_guest = match standing {
+            Standing::Child => false,
+            Standing::Client => true,
+        };
+        // Half of the inbox is kept for everything else.
+        let is_full = free < options.inbox_commands_max / 2
+            || is_guest && self.shared.live_bytes.bytes() >= options.live_bytes_max
+            || is_guest && options.starts_per_second_max.is_some_and(|per_second| !pace.take(per_second, now));
+        let place = if is_full { None } else { pace.wait(free, options.inbox_commands_max) };
+        place.ok_or_else(|| {
+            self.shared.metrics.starts_throttled.fetch_add(1, Ordering::Relaxed);
+            StartExecutionError::ThrottlingException
+        })
     }
 
     /// Answers when it stopped; of an ended execution, when it ended.

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod options;
 pub mod metrics;
 pub mod catalog;
+mod admission;
 mod children;
 pub mod execution;
 pub mod token;

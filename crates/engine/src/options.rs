@@ -22,6 +22,10 @@ pub struct Options {
     pub compute: Compute,
     /// Commands an owner's inbox holds before starts are throttled.
     pub inbox_commands_max: usize,
+    /// Bytes that live executions may take, as far as they are counted, before starts are throttled.
+    pub live_bytes_max: u64,
+    /// Starts a second of one machine; more are throttled.
+    pub starts_per_second_max: Option<u32>,
 }
 
 /// Where decisions are made.
@@ -49,6 +53,8 @@ impl Default for Options {
             nap_max: Duration::from_secs(1),
             compute: Compute::Pool,
             inbox_commands_max: 4_096,
+            live_bytes_max: 1 << 30,
+            starts_per_second_max: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use skald_store::{EntityId, PartitionId, Store};
 use tokio::sync::Notify;
 
 use crate::activity::Queues;
+use crate::admission::LiveBytes;
 use crate::catalog::Book;
 use crate::clock::SteadyClock;
 use crate::live::Live;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     /// No new calls and no new starts.
     pub(crate) stopping: AtomicBool,
     pub(crate) calls: RunningCalls,
+    pub(crate) live_bytes: LiveBytes,
     /// The store said that it is broken: why.
     pub(crate) broken: tokio::sync::watch::Sender<Option<String>>,
 }

@@ -6,6 +6,7 @@ mod waking;
 mod heartbeats;
 mod panics;
 mod jobs;
+mod overload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -9,7 +9,7 @@ use skald_query::Payload;
 
 use crate::effect::Effect;
 use crate::event::{Completion, Event, EventId, EventKind, FrameId};
-use crate::frame::{Frame, Phase, Step, Target};
+use crate::frame::{Doing, Frame, Phase, Step, Target};
 use crate::note::Origin;
 
 /// The most events a history may hold. SOURCE: limits.md §1.
@@ -181,6 +181,19 @@ impl Execution {
                 held + frame.variables.values().map(Payload::byte_count).sum::<usize>()
             })
             .sum()
+    }
+
+    /// [`Execution::payload_bytes`], and what running fan-outs and tasks hold beside them: about what it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        let beside = |frame: &Frame| match &frame.visit()?.doing {
+            Doing::FannedOut(fan_out) => {
+                let items = fan_out.iterations.as_ref().map_or(0, |iterations| iterations.items.byte_count());
+                Some(items + fan_out.outputs.iter().flatten().map(Payload::byte_count).sum::<usize>())
+            }
+            Doing::Task(task) => Some(task.parameters.byte_count()),
+            Doing::Working | Doing::Waiting { .. } | Doing::BackingOff { .. } => None,
+        };
+        self.payload_bytes() + self.frames.values().filter_map(beside).sum::<usize>()
     }
 
     /// Lets go of parsed trees when they are many: they are built again where they are needed.

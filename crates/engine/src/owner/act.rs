@@ -99,6 +99,8 @@ impl Owner {
         let now = self.shared.now();
         let Some(live) = self.entities.get_mut(&entity) else { return };
         live.busy = false;
+        let held_bytes = live.execution().held_bytes();
+        live.weight.set(held_bytes);
         if live.parking {
             self.leave_memory(entity);
         }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::message::{Question, Reply, Start};
+use crate::admission::Weight;
 use crate::catalog::{Fate, StartInFlight};
 use crate::error::{Fault, StartExecutionError};
 use crate::execution::Started;
@@ -57,6 +58,7 @@ pub(crate) struct Entity {
     pub(crate) end_counted: bool,
     /// What waits for the append in flight.
     pub(crate) waiting: Vec<Waiting>,
+    pub(crate) weight: Weight,
 }
 
 /// The start of an execution on its way to the store.
@@ -132,7 +134,7 @@ impl Waiting {
 }
 
 impl Entity {
-    pub(crate) fn new(execution: Execution, fate: Arc<Fate>, prefix: Arc<[u8]>, now: Timestamp) -> Self {
+    pub(crate) fn new(execution: Execution, fate: Arc<Fate>, prefix: Arc<[u8]>, now: Timestamp, weight: Weight) -> Self {
         let end_counted = execution.is_closed();
         Self {
             execution: Some(Box::new(execution)),
@@ -155,6 +157,7 @@ impl Entity {
             active_at: now,
             end_counted,
             waiting: Vec::new(),
+            weight,
         }
     }
 

@@ -80,7 +80,8 @@ impl Owner {
     fn bring_in(&mut self, entity: EntityId, loaded: Loaded, items: Vec<Item>) {
         let now = self.shared.now();
         let Loaded { execution, fate, prefix, awake, listed, timer_due } = loaded;
-        let mut live = Entity::new(execution, fate, prefix, now);
+        let weight = self.shared.live_bytes.weigh(execution.held_bytes());
+        let mut live = Entity::new(execution, fate, prefix, now, weight);
         live.awake = awake;
         live.listed = listed;
         live.timer_due = timer_due;

@@ -86,7 +86,8 @@ impl Owner {
         let started = Started { execution_arn: origin.execution_arn(), started_at: now };
         let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };
         let execution = Execution::unborn(Arc::clone(&machine.revision.definition));
-        let mut live = Entity::new(execution, Arc::clone(&machine.fate), machine.prefix.as_slice().into(), now);
+        let weight = self.shared.live_bytes.weigh(input.byte_count());
+        let mut live = Entity::new(execution, Arc::clone(&machine.fate), machine.prefix.as_slice().into(), now, weight);
         live.birth = Some(Birth { at: now, name: key.clone(), record: reserved.encode(), _counted: counted });
         live.waiting.push(Waiting::Started(reply, started));
         live.queue.push_back(Item::Command(Command::Start { origin: Box::new(origin), input }));

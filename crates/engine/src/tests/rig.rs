@@ -110,17 +110,26 @@ pub(super) fn scope() -> Scope {
 }
 
 pub(super) async fn open(store: Arc<dyn Store>, perform: Arc<dyn Perform>, compute: Compute) -> Engine {
-    let options = Options {
+    open_with(store, perform, Options { compute, ..options() }).await
+}
+
+pub(super) async fn open_with(store: Arc<dyn Store>, perform: Arc<dyn Perform>, options: Options) -> Engine {
+    Engine::open(store, perform, options).await.expect("the store is whole")
+}
+
+pub(super) fn options() -> Options {
+    Options {
         owners: 1,
         clock: Arc::new(Wall(AtomicI64::new(BEGINNING_MS))),
         seed: 1,
         token_secret: [1; 32],
         park_after: Duration::from_secs(1),
         nap_max: Duration::from_secs(1),
-        compute,
+        compute: Compute::Owner,
         inbox_commands_max: 64,
-    };
-    Engine::open(store, perform, options).await.expect("the store is whole")
+        live_bytes_max: 1 << 30,
+        starts_per_second_max: None,
+    }
 }
 
 /// Makes the machine `M`; its ARN.
