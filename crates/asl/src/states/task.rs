@@ -144,5 +144,6 @@ fn read_credentials(state: &Fields<'_>, reader: &mut Reader) -> Option<Template>
     if !credentials.has("RoleArn.$") {
         credentials.require(reader, "RoleArn");
     }
+    credentials.text(reader, "RoleArn");
     Template::read(state, "Credentials", reader)
 }
