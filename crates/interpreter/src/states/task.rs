@@ -290,6 +290,7 @@ fn completion(pattern: Pattern) -> Completion {
     }
 }
 
+/// Whether the task has a token. SOURCE: integrations.md §2: a job may be ended early by its own.
 fn waits_for_token(resource: &Resource) -> bool {
-    matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken, .. })
+    matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken | Pattern::Sync | Pattern::Sync2, .. })
 }
