@@ -148,6 +148,18 @@ impl EmbeddedStore {
         Ok(())
     }
 
+    /// Flushes the cold tree, drops the log that this makes superfluous, and compacts: what a quiet moment would bring.
+    ///
+    /// # Errors
+    /// `Damaged` once the store is broken or closed.
+    pub async fn settle(&self) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        self.checkpoint().await;
+        let (answer, answered) = oneshot::channel();
+        self.compactor.send(Compact::Until(answer)).map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())
+    }
+
     /// Flushes the cold tree and drops the log that this makes superfluous. Answers when both are done.
     async fn checkpoint(&self) {
         let (answer, answered) = oneshot::channel();

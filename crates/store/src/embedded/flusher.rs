@@ -38,6 +38,8 @@ pub(super) struct Compactor {
 /// What the compactor is told.
 pub(super) enum Compact {
     Now,
+    /// Answers when everything before is done.
+    Until(oneshot::Sender<()>),
     /// The store is being closed: answers when everything before is done, and ends.
     Last(oneshot::Sender<()>),
 }
@@ -88,6 +90,7 @@ impl Compactor {
                     }
                     note_manifest(&self.tree, &self.writer);
                 }
+                Compact::Until(answer) => drop(answer.send(())),
                 Compact::Last(answer) => {
                     let _ = answer.send(());
                     return;

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use crate::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Table};
+use crate::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Table, Urgency};
 
 pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
 pub(super) const FRAME_HEADER_BYTES: usize = 32;
@@ -283,6 +283,7 @@ impl<'a> Reader<'a> {
         Ok(Batch {
             partition,
             epoch,
+            urgency: Urgency::RunningWork,
             at,
             entries: (0..entries).map(|_| self.entry()).collect::<Result<_, _>>()?,
             changes: (0..changes).map(|_| self.change()).collect::<Result<_, _>>()?,
