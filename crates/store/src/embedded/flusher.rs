@@ -12,16 +12,16 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::cold;
-use super::files::Files;
 use super::log::Segments;
 use super::shared::Shared;
+use super::space::Space;
 use super::writer::{Flush, Request};
 use crate::Error;
 
 pub(super) struct Flusher {
     pub(super) shared: Arc<Shared>,
-    pub(super) files: Arc<dyn Files>,
     pub(super) segments: Arc<Segments>,
+    pub(super) space: Arc<Space>,
     pub(super) tree: PathBuf,
     pub(super) jobs: Receiver<Flush>,
     pub(super) writer: Sender<Request>,
@@ -51,8 +51,8 @@ impl Flusher {
         while let Ok(Flush { floor }) = self.jobs.recv() {
             if self.flush() {
                 note_manifest(&self.tree, &self.writer);
-                if let Err(error) = self.segments.remove_below(floor, &*self.files) {
-                    tracing::warn!(%error, "a log segment that is no longer needed could not be removed");
+                if let Err(error) = self.segments.retire_below(floor, |generation, size| self.space.retire(generation, size)) {
+                    self.shared.break_down(&format!("a log segment that is no longer needed cannot be put away: {error}"));
                 }
                 // It has ended when the store is being closed.
                 let _ = self.compactor.send(Compact::Now);

@@ -56,17 +56,6 @@ struct State {
     is_closing: bool,
 }
 
-/// What the thread does next.
-enum Step {
-    /// A spare becomes the next segment.
-    Prepare { spare: u64, header: SegmentHeader },
-    /// A file for the next segment.
-    Allocate { number: u64 },
-    /// A file for the reserve.
-    Refill { number: u64 },
-    Rest,
-}
-
 /// Spares beyond the reserve that are kept for reuse; more are removed.
 const SURPLUS_MAX: usize = 4;
 /// How long a full disk is given before it is tried again.
@@ -165,45 +154,127 @@ impl Space {
     }
 
     fn run(&self) {
-        let mut state = self.lock();
-        while !state.is_closing && state.broken.is_none() {
-            let step = state.step(self.reserve);
-            if let Step::Rest = step {
-                state = self.rest(state);
-                continue;
+        loop {
+            let asked = self.lock().asked;
+            let done = self.provide();
+            let mut state = self.lock();
+            match done {
+                Ok(()) => {}
+                Err(WriteError::Full(why)) => {
+                    if state.shortage.is_none() {
+                        tracing::warn!(why, "no room for the log: what is to begin is refused until there is");
+                    }
+                    state.shortage = Some(why);
+                    self.is_short.store(true, Ordering::Release);
+                    state.refused = asked;
+                }
+                Err(WriteError::Broken(why)) => state.broken = Some(why),
             }
-            drop(state);
-            let done = self.perform(&step);
-            state = self.lock();
-            self.note(&mut state, &step, done);
             self.changed.notify_all();
-        }
-        drop(state);
-        // Whoever waits hears that it is broken; a closed log has nobody who waits.
-        self.changed.notify_all();
-    }
-
-    /// Waits for something to do, or for room.
-    fn rest<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        if state.is_whole(self.reserve) {
-            if state.shortage.take().is_some() {
-                tracing::info!("there is room for the log again");
-                self.is_short.store(false, Ordering::Release);
+            let is_missing = |state: &State| state.wanted.is_some() || state.spares.len() < self.reserve;
+            if is_missing(&state) {
+                // A question that came meanwhile is worth another try at once.
+                let has_time = |state: &mut State| !state.is_closing && state.asked == asked;
+                let waited = self.changed.wait_timeout_while(state, PAUSE, has_time);
+                (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            } else {
+                if state.shortage.take().is_some() {
+                    tracing::info!("there is room for the log again");
+                    self.is_short.store(false, Ordering::Release);
+                }
+                let is_idle = |state: &mut State| !state.is_closing && !is_missing(state);
+                state = self.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
             }
-            return self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if state.is_closing || state.broken.is_some() {
+                return;
+            }
         }
-        let (mut state, _) = self.changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner);
-        // Whatever woke it, the disk is tried once more.
-        state.tried = Tried::Nothing;
-        state
     }
 
-    fn perform(&self, step: &Step) -> io::Result<Option<Segment>> {
-        match *step {
-            Step::Prepare { spare, header } => prepare(&*self.files, spare, header, self.segment_bytes).map(Some),
-            Step::Allocate { number } => self.files.create(&spare_name(number), self.segment_bytes, Fill::Zeros).map(|()| None),
-            Step::Refill { number } => self.files.create(&spare_name(number), self.segment_bytes, Fill::Anything).map(|()| None),
-            Step::Rest => Ok(None),
+    /// Makes the next segment and the reserve, as far as they are missing.
+    fn provide(&self) -> Result<(), WriteError> {
+        let wanted = self.lock().wanted;
+        let made = wanted.map_or(Ok(()), |header| self.provide_next(header));
+        if let Err(WriteError::Broken(_)) = made {
+            return made;
+        }
+        while self.lock().spares.len() < self.reserve {
+            let number = self.allocate(Fill::Anything)?;
+            self.lock().spares.push(number);
+        }
+        made
+    }
+
+    /// A spare that the reserve does not need becomes the next segment, or a new file, or, on a full disk, any spare.
+    fn provide_next(&self, header: SegmentHeader) -> Result<(), WriteError> {
+        let surplus = self.lock().take_spare(self.reserve);
+        let (spare, shortage) = match surplus.map_or_else(|| self.allocate(Fill::Zeros), Ok) {
+            Ok(spare) => (spare, None),
+            Err(full) => match self.lock().take_spare(0) {
+                Some(spare) => (spare, Some(full)),
+                None => return Err(full),
+            },
+        };
+        match prepare(&*self.files, spare, header, self.segment_bytes) {
+            Ok(segment) => {
+                let mut state = self.lock();
+                state.next = Some(segment);
+                state.wanted = None;
+                self.changed.notify_all();
+                shortage.map_or(Ok(()), Err)
+            }
+            Err(error) if is_full(&error) => {
+                self.lock().spares.push(spare);
+                Err(WriteError::Full(error.to_string()))
+            }
+            Err(error) => Err(WriteError::Broken(format!("{}: {error}", name(header.generation)))),
         }
     }
+
+    /// Makes a file that can be a spare.
+    fn allocate(&self, fill: Fill) -> Result<u64, WriteError> {
+        let number = self.new_number();
+        let made = self.files.create(&spare_name(number), self.segment_bytes, fill);
+        made.map(|()| number).map_err(|error| WriteError::Full(error.to_string()))
+    }
+
+    fn new_number(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_number += 1;
+        state.next_number - 1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The spare that was in use last, when more than `kept` are there.
+    fn take_spare(&mut self, kept: usize) -> Option<u64> {
+        if self.spares.len() > kept { self.spares.pop() } else { None }
+    }
+}
+
+/// Makes the spare a segment. Answers when its header and its name are durable.
+pub(super) fn prepare(files: &dyn Files, spare: u64, header: SegmentHeader, size: u64) -> io::Result<Segment> {
+    let mut file = files.open(&spare_name(spare))?;
+    file.write_at(0, &header.encode())?;
+    file.sync()?;
+    files.rename(&spare_name(spare), &name(header.generation))?;
+    Ok(Segment { file, header, size })
+}
+
+/// Whether an error says that there is no room, or no more than this user may have.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// The file of a spare.
+pub(super) fn spare_name(number: u64) -> String {
+    format!("{number:012}.spare")
+}
+
+pub(super) fn spare_number(name: &str) -> Option<u64> {
+    name.strip_suffix(".spare")?.parse().ok()
 }

@@ -17,7 +17,8 @@ use super::frame::{FrameBuffer, Item};
 use super::log::{Log, WriteError};
 use super::marker::{Facts, Marker};
 use super::shared::Shared;
-use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Table};
+use super::space::Space;
+use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Table, Urgency};
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -54,6 +55,7 @@ pub(super) struct Flush {
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) log: Log,
+    pub(super) space: Arc<Space>,
     pub(super) options: Options,
     pub(super) facts: Facts,
     pub(super) requests: Receiver<Request>,
@@ -128,7 +130,7 @@ impl Writer {
     fn take(&mut self, request: Request) -> Go {
         match request {
             Request::Append { batch, answer } => {
-                let checked = self.shared.check_usable().and_then(|()| self.check(&batch));
+                let checked = self.check(&batch);
                 if checked.is_ok() {
                     self.group.add_batch(batch);
                 }
@@ -160,6 +162,11 @@ impl Writer {
 
     /// Whether the batch may follow what is durable and what is in the group.
     fn check(&self, batch: &Batch) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        match batch.urgency {
+            Urgency::Start if self.space.is_short() => return Err(Error::Full(self.space.shortage())),
+            Urgency::Start | Urgency::RunningWork => {}
+        }
         let facts = self.group.facts.as_ref().unwrap_or(&self.facts);
         if facts.owners.get(&batch.partition).is_some_and(|owner| batch.epoch < *owner) {
             return Err(Error::Fenced);
@@ -182,7 +189,6 @@ impl Writer {
         let failed = match self.write() {
             Ok(()) => None,
             Err(WriteError::Full(why)) => {
-                tracing::warn!(why, "no room for another log segment");
                 Some(Error::Full(why))
             }
             Err(WriteError::Broken(why)) => {
