@@ -72,7 +72,12 @@ async fn drive(store: Arc<EmbeddedStore>, epoch: Epoch, load: Load, driver: u64,
     let (mut appends, mut latencies) = (0, Vec::new());
     let text = Bytes::from(payload());
     let mut round = 0;
-    while Instant::now() < end && (load == Load::Executions || appends * CHUNK_EVENTS < LOG_ONLY_EVENTS_MAX / DRIVERS) {
+    let is_over = |appends: u64, round: u64| match load {
+        Load::LogOnly => Instant::now() >= end || appends * CHUNK_EVENTS >= LOG_ONLY_EVENTS_MAX / DRIVERS,
+        // Every execution comes to its end.
+        Load::Executions => Instant::now() >= end && round.is_multiple_of(EXECUTION_APPENDS),
+    };
+    while !is_over(appends, round) {
         let began = Instant::now();
         let flights: Vec<_> =
             (0..TOGETHER).map(|slot| store.append(batch(epoch, load, driver * TOGETHER + slot, round, &text))).collect();
@@ -80,14 +85,6 @@ async fn drive(store: Arc<EmbeddedStore>, epoch: Epoch, load: Load, driver: u64,
             flight.await.expect("the batch can be appended");
         }
         latencies.push(began.elapsed().as_micros() as u32);
-        appends += TOGETHER;
-        round += 1;
-    }
-    // Every execution comes to its end.
-    while load == Load::Executions && round % EXECUTION_APPENDS != 0 {
-        for slot in 0..TOGETHER {
-            store.append(batch(epoch, load, driver * TOGETHER + slot, round, &text)).await.expect("the batch can be appended");
-        }
         appends += TOGETHER;
         round += 1;
     }

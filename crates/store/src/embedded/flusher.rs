@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::cold;
+use super::cold::{self, WriteError};
 use super::log::Segments;
 use super::shared::Shared;
 use super::space::Space;
@@ -44,7 +44,9 @@ pub(super) enum Compact {
     Last(oneshot::Sender<()>),
 }
 
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between tries.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 impl Flusher {
     pub(super) fn run(self) {
@@ -63,17 +65,28 @@ impl Flusher {
         }
     }
 
-    /// Whether it was done; given up only when the store is closed.
+    /// Whether it was done; given up only when the store is closed or broken.
     fn flush(&self) -> bool {
+        let mut pause = PAUSE_MIN;
+        let mut flushed = self.shared.cold.flush();
         loop {
-            match self.shared.cold.flush() {
+            match flushed {
                 Ok(()) => return true,
-                Err(error) => tracing::warn!(%error, "the cold store could not be flushed; trying again"),
+                Err(WriteError::Passing(why)) if pause == PAUSE_MIN => {
+                    tracing::warn!(why, "the cold store cannot be flushed; trying again");
+                }
+                Err(WriteError::Passing(_)) => {}
+                Err(WriteError::Broken(why)) => {
+                    tracing::error!(why, "the cold store cannot be written: the store stops");
+                    self.shared.break_down(&why);
+                }
             }
             if self.shared.is_closing.load(Ordering::Acquire) || self.shared.check_usable().is_err() {
                 return false;
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSE_MAX);
+            flushed = self.shared.cold.flush_again();
         }
     }
 }
@@ -85,8 +98,13 @@ impl Compactor {
                 // Nobody waits for the tree's shape while the store is being closed.
                 Compact::Now if self.shared.is_closing.load(Ordering::Acquire) => {}
                 Compact::Now => {
-                    if let Err(error) = self.shared.cold.compact() {
-                        tracing::warn!(%error, "the cold store could not be compacted; trying again after the next flush");
+                    match self.shared.cold.compact() {
+                        Ok(()) => {}
+                        Err(WriteError::Passing(why)) => {
+                            tracing::warn!(why, "the cold store could not be compacted; trying again after the next flush");
+                        }
+                        // Nothing was lost by this: what is damaged is said to whoever reads it.
+                        Err(WriteError::Broken(why)) => tracing::error!(why, "the cold store cannot be compacted"),
                     }
                     note_manifest(&self.tree, &self.writer);
                 }
