@@ -155,6 +155,7 @@ impl EmbeddedStore {
             flusher,
             group: Group::default(),
             checkpoints: Checkpoints::default(),
+            is_tree_behind: false,
         };
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.push(spawn("skald-log", move || writes.run())?);

@@ -46,7 +46,7 @@ pub(super) enum Compact {
 
 /// Between tries.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Flusher {
     pub(super) fn run(self) {
@@ -72,10 +72,12 @@ impl Flusher {
         loop {
             match flushed {
                 Ok(()) => return true,
-                Err(WriteError::Passing(why)) if pause == PAUSE_MIN => {
-                    tracing::warn!(why, "the cold store cannot be flushed; trying again");
+                Err(WriteError::Passing(why)) => {
+                    if pause == PAUSE_MIN {
+                        tracing::warn!(why, "the cold store cannot be flushed; trying again");
+                    }
+                    self.space.yield_to_tree(Some(why));
                 }
-                Err(WriteError::Passing(_)) => {}
                 Err(WriteError::Broken(why)) => {
                     tracing::error!(why, "the cold store cannot be written: the store stops");
                     self.shared.break_down(&why);
@@ -87,6 +89,9 @@ impl Flusher {
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_MAX);
             flushed = self.shared.cold.flush_again();
+            if flushed.is_ok() {
+                self.space.yield_to_tree(None);
+            }
         }
     }
 }

@@ -4,7 +4,8 @@
 //! of a segment that the log no longer needs. It becomes a segment by a header that is durable before its name is.
 //!
 //! While the disk is full the log lives on the reserve, and says that it is [short](Space::is_short): then only running
-//! work is to be written. It is short until the next segment and the whole reserve are there again.
+//! work is to be written. It is short until the next segment and the whole reserve are there again. While the cold tree
+//! cannot be flushed, room that turns up is left to it: a flush frees more than it takes, and nothing else does.
 //!
 //! INVARIANT: whatever can fail for want of room happens here, before a frame is written. So an error of a write or a flush
 //! on allocated space is never about room.
@@ -51,6 +52,8 @@ struct State {
     refused: u64,
     /// Why the last allocation failed.
     shortage: Option<String>,
+    /// Why the cold tree, which comes first, does not get the room it needs.
+    yields: Option<String>,
     /// Why allocated space could not be written.
     broken: Option<String>,
     is_closing: bool,
@@ -81,7 +84,15 @@ impl Space {
 
     /// Why there is no room.
     pub(super) fn shortage(&self) -> String {
-        self.lock().shortage.clone().unwrap_or_else(|| "there is no room for the log".to_owned())
+        self.lock().shortage()
+    }
+
+    /// The cold tree needs room and finds none, and why; or it found it.
+    pub(super) fn yield_to_tree(&self, why: Option<String>) {
+        let mut state = self.lock();
+        self.is_short.store(why.is_some() || state.shortage.is_some(), Ordering::Release);
+        state.yields = why;
+        self.changed.notify_all();
     }
 
     /// The next segment, with room for `bytes` behind its header. Waits for it while it is being made.
@@ -98,7 +109,7 @@ impl Space {
                 break segment;
             }
             if state.refused >= question {
-                return Err(WriteError::Full(state.shortage.clone().unwrap_or_default()));
+                return Err(WriteError::Full(state.shortage()));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         };
@@ -161,7 +172,7 @@ impl Space {
             match done {
                 Ok(()) => {}
                 Err(WriteError::Full(why)) => {
-                    if state.shortage.is_none() {
+                    if state.shortage.is_none() && state.yields.is_none() {
                         tracing::warn!(why, "no room for the log: what is to begin is refused until there is");
                     }
                     state.shortage = Some(why);
@@ -180,7 +191,7 @@ impl Space {
             } else {
                 if state.shortage.take().is_some() {
                     tracing::info!("there is room for the log again");
-                    self.is_short.store(false, Ordering::Release);
+                    self.is_short.store(state.yields.is_some(), Ordering::Release);
                 }
                 let is_idle = |state: &mut State| !state.is_closing && !is_missing(state);
                 state = self.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
@@ -233,6 +244,9 @@ impl Space {
 
     /// Makes a file that can be a spare.
     fn allocate(&self, fill: Fill) -> Result<u64, WriteError> {
+        if let Some(why) = self.lock().yields.clone() {
+            return Err(WriteError::Full(why));
+        }
         let number = self.new_number();
         let made = self.files.create(&spare_name(number), self.segment_bytes, fill);
         made.map(|()| number).map_err(|error| WriteError::Full(error.to_string()))
@@ -250,6 +264,11 @@ impl Space {
 }
 
 impl State {
+    fn shortage(&self) -> String {
+        let why = self.yields.as_ref().or(self.shortage.as_ref());
+        why.cloned().unwrap_or_else(|| "there is no room for the log".to_owned())
+    }
+
     /// The spare that was in use last, when more than `kept` are there.
     fn take_spare(&mut self, kept: usize) -> Option<u64> {
         if self.spares.len() > kept { self.spares.pop() } else { None }

@@ -62,6 +62,8 @@ pub(super) struct Writer {
     pub(super) flusher: Sender<Flush>,
     pub(super) group: Group,
     pub(super) checkpoints: Checkpoints,
+    /// So much waits to be flushed to the cold tree that nothing new is to begin.
+    pub(super) is_tree_behind: bool,
 }
 
 /// What goes into the next frame.
@@ -100,6 +102,11 @@ pub(super) struct Checkpoints {
 /// A frame takes no more requests above this: a flush then costs more than its latency.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 const GROUP_REQUESTS_MAX: usize = 8192;
+
+/// While one memtable is flushed, this many are filled before starts are refused.
+const MEMTABLES_MAX: u64 = 8;
+/// However small memtables are, there may be so much in them.
+const MEMTABLES_BYTES_MIN: u64 = 16 << 20;
 
 /// What a request asks of the loop, beside its place in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +172,7 @@ impl Writer {
         self.shared.check_usable()?;
         match batch.urgency {
             Urgency::Start if self.space.is_short() => return Err(Error::Full(self.space.shortage())),
+            Urgency::Start if self.is_tree_behind => return Err(Error::Full("the cold store does not keep up".to_owned())),
             Urgency::Start | Urgency::RunningWork => {}
         }
         let facts = self.group.facts.as_ref().unwrap_or(&self.facts);
@@ -230,7 +238,10 @@ impl Writer {
 
     /// Seals the memtable and wakes the flusher when it is large, the log too long, or somebody asked.
     fn flush_when_due(&mut self) {
+        self.is_tree_behind = false;
         if self.checkpoints.is_running {
+            let bytes_max = self.options.memtable_bytes_max.saturating_mul(MEMTABLES_MAX).max(MEMTABLES_BYTES_MIN);
+            self.is_tree_behind = self.shared.cold.memtable_bytes() > bytes_max;
             return;
         }
         if self.checkpoints.sealed == self.log.last_sequence() || self.shared.check_usable().is_err() {
