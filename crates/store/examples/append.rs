@@ -26,6 +26,10 @@ mod usage;
 
 use usage::{Usage, folder_bytes};
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CHUNK_BYTES: usize = 1024;
 const HEAD_BYTES: usize = 500;
 const STEPS: u64 = 20;

@@ -74,7 +74,7 @@ impl Default for Options {
             segment_bytes: 16 << 20,
             reserve_bytes: 64 << 20,
             log_bytes_max: 256 << 20,
-            memtable_bytes_max: 8 << 20,
+            memtable_bytes_max: 16 << 20,
             cache_bytes: 32 << 20,
         }
     }
