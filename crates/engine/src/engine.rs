@@ -10,7 +10,7 @@ use skald_aws::arn::{Arn, ArnError, StatesResource};
 use skald_integrations::Perform;
 use skald_interpreter::{Identity, Status, TaskAnswer};
 use skald_query::Payload;
-use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table};
+use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table, Urgency};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::activity::{ActivityTask, Delivery, NoPlace, Place, Taken};
@@ -542,7 +542,8 @@ async fn open_key_ring(store: &Arc<dyn Store>, secret: [u8; 32], now: Timestamp)
     let ring = KeyRing::of(secret);
     let epoch = store.claim(keys::CATALOG_PARTITION).await?;
     let change = Change { table: Table::Meta, key: keys::TOKEN_KEYS.into(), operation: Operation::PutIfAbsent(ring.to_bytes().into()) };
-    store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, at: now.millis, entries: Vec::new(), changes: vec![change] }).await?;
+    let (entries, changes) = (Vec::new(), vec![change]);
+    store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, urgency: Urgency::Start, at: now.millis, entries, changes }).await?;
     Ok(ring)
 }
 

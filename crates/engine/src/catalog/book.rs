@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use skald_asl::{Definition, Timestamp, parse};
-use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table};
+use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table, Urgency};
 
 use super::fate::Fate;
 use super::record::{MachineRecord, RevisionRecord, decode_activity, encode_activity};
@@ -344,7 +344,14 @@ impl Book {
     }
 
     async fn append(&self, now: Timestamp, changes: Vec<Change>) -> Result<(), Fault> {
-        let batch = Batch { partition: CATALOG_PARTITION, epoch: self.epoch, at: now.millis, entries: Vec::new(), changes };
+        let batch = Batch {
+            partition: CATALOG_PARTITION,
+            epoch: self.epoch,
+            urgency: Urgency::Start,
+            at: now.millis,
+            entries: Vec::new(),
+            changes,
+        };
         Ok(self.store.append(batch).await?)
     }
 

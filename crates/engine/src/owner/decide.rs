@@ -9,7 +9,7 @@ use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Record, World, execution::TokenState, journal};
 use skald_query::Budget;
-use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table};
+use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table, Urgency};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -37,13 +37,6 @@ pub(super) struct Building {
     pub(super) changes: Vec<Change>,
     entities: Vec<EntityId>,
     names: Vec<Bytes>,
-}
-
-/// Starts are refused when the store is full, running work waits for room: they do not share a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Urgency {
-    RunningWork,
-    Start,
 }
 
 /// What a decision brought.
@@ -237,17 +230,18 @@ impl Owner {
         for ((partition, urgency), building) in std::mem::take(&mut self.batches) {
             let Some(epoch) = self.epochs.get(&partition).copied() else { continue };
             let Building { entries, changes, entities, names } = building;
-            let batch = Batch { partition, epoch, at, entries, changes };
+            // A start is refused when the store is full, running work waits for room: they do not share a batch.
+            let batch = Batch { partition, epoch, urgency, at, entries, changes };
             self.shared.metrics.appends.fetch_add(1, Ordering::Relaxed);
-            self.spawn_append(batch, urgency, entities, names);
+            self.spawn_append(batch, entities, names);
         }
     }
 
-    fn spawn_append(&mut self, batch: Batch, urgency: Urgency, entities: Vec<EntityId>, names: Vec<Bytes>) {
+    fn spawn_append(&mut self, batch: Batch, entities: Vec<EntityId>, names: Vec<Bytes>) {
         self.appended = true;
         let shared = Arc::clone(&self.shared);
         let began = tokio::time::Instant::now();
-        let kept = (urgency == Urgency::RunningWork).then(|| batch.clone());
+        let kept = (batch.urgency == Urgency::RunningWork).then(|| batch.clone());
         let appending = shared.store.append(batch);
         self.appends.spawn(async move {
             let mut result = appending.await;

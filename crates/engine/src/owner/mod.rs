@@ -25,7 +25,7 @@ use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_integrations::Outcome;
 use skald_interpreter::{Command, TaskAnswer};
-use skald_store::{EntityId, Epoch, PartitionId};
+use skald_store::{EntityId, Epoch, PartitionId, Urgency};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -34,7 +34,7 @@ pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
 pub(crate) use park::wake_all;
 
 use crate::shared::Shared;
-use decide::{Concluded, Urgency};
+use decide::Concluded;
 use entity::{Entity, Item};
 use load::Loaded;
 
