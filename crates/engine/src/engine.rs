@@ -140,9 +140,13 @@ impl Engine {
     /// Waits until the store says that it is broken, and says why: nothing more can be acknowledged.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
-        match broken.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "the engine is gone".to_owned(),
+        tokio::select! {
+            reason = broken.wait_for(Option::is_some) => match reason {
+                Ok(reason) => reason.clone().unwrap_or_default(),
+                Err(_) => "the engine is gone".to_owned(),
+            },
+            // A store may find out by itself, while nothing is asked of it.
+            reason = self.shared.store.broken() => reason,
         }
     }
 

@@ -7,7 +7,8 @@ use skald_asl::parse;
 use skald_interpreter::{Event, EventKind, FrameId, Record, journal};
 use skald_query::Payload;
 use skald_store::memory::MemoryStore;
-use skald_store::{Batch, Chunk, Entry, Store, Table};
+
+use skald_store::{Batch, Chunk, Entry, Store, Table, Urgency};
 use tokio::sync::{SemaphorePermit, oneshot};
 
 use super::rig::{Nothing, create_machine, open, run, scope, start_of};
@@ -95,7 +96,8 @@ async fn add_stray_iteration(engine: &Engine, store: &MemoryStore) {
     let entry = Entry { entity, expected, chunk: Some(Chunk { count: 1, bytes }), head: None };
     let partition = entity.partition();
     let epoch = store.claim(partition).await.expect("a memory store");
-    let batch = Batch { partition, epoch, at: store.latest_time(), entries: vec![entry], changes: Vec::new() };
+    let batch =
+        Batch { partition, epoch, at: store.latest_time(), entries: vec![entry], changes: Vec::new(), urgency: Urgency::RunningWork };
     store.append(batch).await.expect("nobody else writes");
 }
 
