@@ -1,6 +1,7 @@
 //! `skald.toml`: what AWS has no word for.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -23,6 +24,20 @@ pub(crate) struct Configuration {
     pub accounts: BTreeMap<String, String>,
     #[serde(default)]
     pub lambda: LambdaConfig,
+    #[serde(default)]
+    pub limits: LimitsTable,
+}
+
+/// `[limits]`: what is throttled, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsTable {
+    /// MiB that running executions may take in memory before starts are throttled.
+    pub memory_mb: Option<NonZeroU32>,
+    /// Starts a second of one state machine.
+    pub executions_per_second: Option<NonZeroU32>,
+    /// Connections served at once.
+    pub connections: Option<NonZeroU32>,
 }
 
 /// `[server]`. What the command line says wins.

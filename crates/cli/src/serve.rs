@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use skald_store::memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{self, Configuration, Loaded};
+use crate::configuration::{self, Configuration, LimitsTable, Loaded};
 use crate::{logs, open_files};
 
 /// Step Functions Local's port.
@@ -77,6 +78,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let region = region.or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
     let config = server_config(&arguments, &loaded.configuration, region.clone());
     let store = open_store(&arguments, &loaded)?;
+    let limits = loaded.configuration.limits.clone();
     let integrations = Integrations::new(IntegrationsConfig {
         functions: loaded.configuration.lambda,
         base_folder: loaded.folder,
@@ -84,7 +86,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         region,
         credentials: skald_integrations::credentials::find(&variable),
     })?;
-    let engine = Engine::open(store, Arc::new(integrations), Options::default()).await.context("the engine did not start")?;
+    let engine = Engine::open(store, Arc::new(integrations), engine_options(&limits)).await.context("the engine did not start")?;
     announce(address)?;
     let broken = OnceLock::new();
     let served = Server::serve(listener, engine.clone(), config, async {
@@ -111,6 +113,15 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         anyhow::bail!("the store is broken: {reason}");
     }
     served.context("the listener broke")
+}
+
+fn engine_options(limits: &LimitsTable) -> Options {
+    let mut options = Options::default();
+    if let Some(memory_mb) = limits.memory_mb {
+        options.live_bytes_max = u64::from(memory_mb.get()) << 20;
+    }
+    options.starts_per_second_max = limits.executions_per_second.map(NonZeroU32::get);
+    options
 }
 
 /// Exactly one line on stdout: whoever started the process waits for it.
@@ -144,7 +155,10 @@ fn server_config(arguments: &Arguments, configuration: &Configuration, region: S
         accounts: configuration.accounts.clone(),
         default_region: region,
         allowed_hosts: hosts.cloned().collect(),
-        limits: Limits::default(),
+        limits: Limits {
+            connections_max: configuration.limits.connections.map_or(defaults.limits.connections_max, |wanted| wanted.get() as usize),
+            ..defaults.limits
+        },
     }
 }
 

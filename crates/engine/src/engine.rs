@@ -8,12 +8,13 @@ use std::time::Duration;
 use skald_asl::Timestamp;
 use skald_aws::arn::{Arn, ArnError, StatesResource};
 use skald_integrations::Perform;
-use skald_interpreter::TaskAnswer;
+use skald_interpreter::{Identity, Status, TaskAnswer};
 use skald_query::Payload;
-use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table};
+use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table, Urgency};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::activity::{ActivityTask, Delivery, NoPlace, Place, Taken};
+use crate::admission::{LiveBytes, Pace, Standing, WaitingStart};
 use crate::catalog::{Activity, Book, CreateMachine, Machine, MachineStatus, MachineType, Machined, UpdateMachine, UpdatedMachine};
 use crate::clock::SteadyClock;
 use crate::error::*;
@@ -29,7 +30,7 @@ use crate::page::{Page, PageRequest};
 use crate::read;
 use crate::scope::Scope;
 use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
-use crate::token::KeyRing;
+use crate::token::{Invalid, KeyRing, Token};
 
 /// Reads that run at once; a page of history takes a few MiB at most.
 const READS_MAX: usize = 64;
@@ -37,11 +38,11 @@ const READS_MAX: usize = 64;
 /// A running engine. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// Why an inbox did not take a request.
-enum Refused {
+pub(crate) enum Refused {
     Full,
     Fault(Fault),
 }
@@ -89,6 +90,7 @@ impl Engine {
             calls: RunningCalls::default(),
             express: Express::new(express_epochs),
             log: Log::default(),
+            live_bytes: LiveBytes::default(),
             broken: tokio::sync::watch::channel(None).0,
         });
         wake_all(&shared).await?;
@@ -148,9 +150,13 @@ impl Engine {
     /// Waits until the store says that it is broken, and says why: nothing more can be acknowledged.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
-        match broken.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "the engine is gone".to_owned(),
+        tokio::select! {
+            reason = broken.wait_for(Option::is_some) => match reason {
+                Ok(reason) => reason.clone().unwrap_or_default(),
+                Err(_) => "the engine is gone".to_owned(),
+            },
+            // A store may find out by itself, while nothing is asked of it.
+            reason = self.shared.store.broken() => reason,
         }
     }
 
@@ -199,6 +205,10 @@ impl Engine {
     }
 
     pub async fn start_execution(&self, scope: &Scope, request: StartExecution) -> Result<Started, StartExecutionError> {
+        self.start(scope, request, Standing::Client).await
+    }
+
+    pub(crate) async fn start(&self, scope: &Scope, request: StartExecution, standing: Standing) -> Result<Started, StartExecutionError> {
         let (scope, machine_name) = machine_arn(scope, &request.machine_arn).map_err(StartExecutionError::InvalidArn)?;
         let machine = self
             .shared
@@ -213,6 +223,9 @@ impl Engine {
         }
         match (machine.record.machine_type, &request.name) {
             (_, Some(name)) if skald_aws::name::check(name).is_err() => return Err(StartExecutionError::InvalidName(name.clone())),
+            (MachineType::Express, _) if standing == Standing::Client && !self.keeps_pace(&machine.fate.pace) => {
+                return Err(StartExecutionError::ThrottlingException);
+            }
             (MachineType::Express, _) => return express::start(&self.shared, &machine, request).await,
             (MachineType::Standard, _) => {}
         }
@@ -225,16 +238,14 @@ impl Engine {
             (None, None) => self.shared.entropy.uuid(),
         };
         let inbox = self.shared.inbox(keys::partition_of(&machine.arn(), &name));
-        // Starts are throttled first: half of the inbox is kept for everything else.
-        if inbox.requests.capacity() < self.shared.options.inbox_commands_max / 2 {
-            return Err(StartExecutionError::ThrottlingException);
-        }
+        let _waiting = self.admit(&machine.fate.pace, inbox.requests.capacity(), standing)?;
         let (reply, answer) = oneshot::channel();
         let start = Start {
             machine,
             name,
             input: request.input,
             trace_header: request.trace_header,
+            parent: request.parent,
             starter_hash: starter_hash.unwrap_or([0; 32]),
             reply,
         };
@@ -256,9 +267,34 @@ impl Engine {
         match (machine.record.machine_type, machine.record.status) {
             (MachineType::Standard, _) => Err(StartSyncExecutionError::StateMachineTypeNotSupported),
             (MachineType::Express, MachineStatus::Deleting) => Err(StartSyncExecutionError::StateMachineDeleting(request.machine_arn)),
-            (MachineType::Express, MachineStatus::Active) if self.shared.is_stopping() => Err(StartSyncExecutionError::ThrottlingException),
+            (MachineType::Express, MachineStatus::Active) if self.shared.is_stopping() || !self.keeps_pace(&machine.fate.pace) => {
+                Err(StartSyncExecutionError::ThrottlingException)
+            }
             (MachineType::Express, MachineStatus::Active) => express::start_sync(&self.shared, &machine, request).await,
         }
+    }
+
+    /// Starts are throttled first.
+    fn admit(&self, pace: &Pace, free: usize, standing: Standing) -> Result<WaitingStart, StartExecutionError> {
+        let options = &self.shared.options;
+        let is_guest = match standing {
+            Standing::Child => false,
+            Standing::Client => true,
+        };
+        // Half of the inbox is kept for everything else.
+        let is_full = free < options.inbox_commands_max / 2
+            || is_guest && self.shared.live_bytes.bytes() >= options.live_bytes_max
+            || is_guest && !self.keeps_pace(pace);
+        let place = if is_full { None } else { pace.wait(free, options.inbox_commands_max) };
+        place.ok_or_else(|| {
+            self.shared.metrics.starts_throttled.fetch_add(1, Ordering::Relaxed);
+            StartExecutionError::ThrottlingException
+        })
+    }
+
+    /// Takes one start of a machine's pace; whether there was one.
+    fn keeps_pace(&self, pace: &Pace) -> bool {
+        self.shared.options.starts_per_second_max.is_none_or(|per_second| pace.take(per_second, self.shared.now()))
     }
 
     /// Answers when it stopped; of an ended execution, when it ended.
@@ -341,7 +377,8 @@ impl Engine {
     }
 
     pub async fn send_task_heartbeat(&self, _scope: &Scope, token: &str) -> Result<(), SendTaskError> {
-        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce }).await
+        let at = self.shared.now();
+        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce, at }).await
     }
 
     async fn send_task(&self, token: &str, question: impl FnOnce(u64, u64) -> Question) -> Result<(), SendTaskError> {
@@ -443,7 +480,7 @@ impl Engine {
         }
     }
 
-    async fn ask(&self, entity: EntityId, question: Question) -> Result<Reply, Refused> {
+    pub(crate) async fn ask(&self, entity: EntityId, question: Question) -> Result<Reply, Refused> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { entity, question, reply };
         self.shared.inbox(entity.partition()).requests.try_send(Request::Ask(ask)).map_err(|_| Refused::Full)?;
@@ -451,6 +488,32 @@ impl Engine {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(fault)) => Err(Refused::Fault(fault)),
             Err(_) => Err(Refused::Fault(Fault("the owner is gone".to_owned()))),
+        }
+    }
+
+    /// The engine behind what owners share.
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    pub(crate) fn mint(&self, token: Token) -> String {
+        self.shared.tokens.mint(token)
+    }
+
+    pub(crate) fn verify(&self, token: &str) -> Result<Token, Invalid> {
+        self.shared.tokens.verify(token)
+    }
+
+    /// Who an execution is and where it stands, as far as that is durable.
+    pub(crate) async fn execution(&self, scope: &Scope, execution_arn: &str) -> Result<(Arc<Identity>, Status), DescribeExecutionError> {
+        let (_, entity) = self.find(scope, execution_arn).await?;
+        match self.shared.live.get(entity) {
+            Some(summary) => Ok((Arc::clone(&summary.identity), summary.status.clone())),
+            None => Ok(read::stored(&self.shared, entity).await.map(|(identity, status)| (Arc::new(identity), status))?),
         }
     }
 
@@ -523,7 +586,8 @@ async fn open_key_ring(store: &Arc<dyn Store>, secret: [u8; 32], now: Timestamp)
     let ring = KeyRing::of(secret);
     let epoch = store.claim(keys::CATALOG_PARTITION).await?;
     let change = Change { table: Table::Meta, key: keys::TOKEN_KEYS.into(), operation: Operation::PutIfAbsent(ring.to_bytes().into()) };
-    store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, at: now.millis, entries: Vec::new(), changes: vec![change] }).await?;
+    let (entries, changes) = (Vec::new(), vec![change]);
+    store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, urgency: Urgency::Start, at: now.millis, entries, changes }).await?;
     Ok(ring)
 }
 

@@ -14,6 +14,8 @@ pub mod clock;
 pub mod options;
 pub mod metrics;
 pub mod catalog;
+mod admission;
+mod children;
 pub mod execution;
 pub mod execution_log;
 pub mod token;

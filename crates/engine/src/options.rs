@@ -25,6 +25,10 @@ pub struct Options {
     pub inbox_commands_max: usize,
     /// Where machines that ask for it have their events logged.
     pub execution_log: Arc<dyn ExecutionLog>,
+    /// Bytes that live executions may take, as far as they are counted, before starts are throttled.
+    pub live_bytes_max: u64,
+    /// Starts a second of one machine; more are throttled.
+    pub starts_per_second_max: Option<u32>,
 }
 
 /// Where decisions are made.
@@ -53,6 +57,8 @@ impl Default for Options {
             compute: Compute::Pool,
             inbox_commands_max: 4_096,
             execution_log: Arc::new(ServerLog),
+            live_bytes_max: 1 << 30,
+            starts_per_second_max: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use skald_store::{EntityId, PartitionId, Store};
 use tokio::sync::Notify;
 
 use crate::activity::Queues;
+use crate::admission::LiveBytes;
 use crate::catalog::Book;
 use crate::clock::SteadyClock;
 use crate::execution_log::{Log, Logging};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) calls: RunningCalls,
     pub(crate) express: Express,
     pub(crate) log: Log,
+    pub(crate) live_bytes: LiveBytes,
     /// The store said that it is broken: why.
     pub(crate) broken: tokio::sync::watch::Sender<Option<String>>,
 }

@@ -1,8 +1,13 @@
 //! The engine's own small parts: clock, tokens, formats. What it does with executions is tested in `conformance`.
 
+mod rig;
 mod queues;
 mod waking;
 mod express;
+mod heartbeats;
+mod panics;
+mod jobs;
+mod overload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

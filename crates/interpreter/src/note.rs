@@ -33,6 +33,25 @@ pub struct Origin {
     pub trace_header: Option<String>,
     /// The last part of an Express execution's ARN; none of a Standard one. Not journaled: an Express execution has no journal.
     pub express_id: Option<String>,
+    /// The task that waits for its end.
+    pub parent: Option<Parent>,
+}
+
+/// A task of another execution that started this one and waits for its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// The task's token: it says where the task is, and fits no other.
+    pub token: String,
+    pub form: ReportForm,
+}
+
+/// How input and output stand in what a parent is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportForm {
+    /// As JSON text in a string: `.sync`.
+    Text,
+    /// As they are: `.sync:2`.
+    Json,
 }
 
 impl Origin {

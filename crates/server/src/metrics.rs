@@ -19,6 +19,8 @@ pub(crate) fn render(metrics: &Metrics) -> String {
     }
     page.number("skald_records_total", "counter", "Records made durable.", &metrics.records);
     page.number("skald_appends_total", "counter", "Batches made durable.", &metrics.appends);
+    page.number("skald_starts_throttled_total", "counter", "Starts that were refused for want of room.", &metrics.starts_throttled);
+    page.number("skald_live_bytes", "gauge", "Bytes of live executions, as far as they are counted.", &metrics.live_bytes);
     page.number("skald_append_failures_total", "counter", "Batches the store refused.", &metrics.append_failures);
     page.number("skald_inbox_depth", "gauge", "Commands waiting for an owner.", &metrics.inbox_depth);
     page.number("skald_activity_polls_waiting", "gauge", "Polls of activities that wait for a task.", &metrics.polls_waiting);

@@ -57,11 +57,21 @@ impl EntityId {
 pub struct Batch {
     pub partition: PartitionId,
     pub epoch: Epoch,
+    pub urgency: Urgency,
     /// The owner's clock, milliseconds since 1970.
     pub at: i64,
     /// At most one an entity.
     pub entries: Vec<Entry>,
     pub changes: Vec<Change>,
+}
+
+/// What a store that runs out of room does with a batch. Not written down: it is about this moment only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// What goes on or comes to its end: it may use the reserve.
+    RunningWork,
+    /// What could as well begin later: refused while there is no more than the reserve.
+    Start,
 }
 
 /// What a batch does to one entity.

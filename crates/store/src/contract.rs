@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead, Table,
+    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead,
+    Table, Urgency,
 };
 use model::Model;
 use workload::{Random, Workload};
@@ -62,7 +63,7 @@ pub(crate) fn entity(number: u64) -> EntityId {
 }
 
 pub(crate) fn batch(epoch: Epoch) -> Batch {
-    Batch { partition: HERE, epoch, at: 1_700_000_000_000, entries: Vec::new(), changes: Vec::new() }
+    Batch { partition: HERE, epoch, urgency: Urgency::RunningWork, at: 1_700_000_000_000, entries: Vec::new(), changes: Vec::new() }
 }
 
 pub(crate) fn records(entity: EntityId, expected: u64, count: u32, text: &str) -> Entry {

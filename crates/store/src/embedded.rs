@@ -8,10 +8,10 @@
 //! On disk, in one folder:
 //! * `format`: the version of all this, written last when a store is made.
 //! * `lock`: held while a process has the store open.
-//! * `log/`: segments of frames.
+//! * `log/`: segments of frames, and files that become such.
 //! * `tree/`: the `lsm-tree`.
 //!
-//! Not here yet: a reserve of log space for running work, a repair tool, retention, recycling of segments.
+//! Not here yet: a repair tool, retention.
 
 mod cold;
 mod files;
@@ -19,7 +19,9 @@ mod flusher;
 mod frame;
 mod log;
 mod marker;
+mod scan;
 mod shared;
+mod space;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,7 @@ use frame::Item;
 use log::{Found, Log, Segments};
 use marker::{Facts, Marker};
 use shared::Shared;
+use space::Space;
 use tails::Tails;
 use writer::{Checkpoints, Group, Request, Writer};
 
@@ -55,6 +58,8 @@ use writer::{Checkpoints, Group, Request, Writer};
 pub struct Options {
     /// A log segment; the next one is allocated ahead, so the log takes two at least.
     pub segment_bytes: u64,
+    /// Log segments that are allocated beside these, for running work when the disk is full.
+    pub reserve_bytes: u64,
     /// When the log is longer, entities that hold it back are [pinned](Store::pinned).
     pub log_bytes_max: u64,
     /// Rows, heads and finished records in memory before they are flushed to the cold tree.
@@ -65,7 +70,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 16 << 20, log_bytes_max: 256 << 20, memtable_bytes_max: 8 << 20, cache_bytes: 32 << 20 }
+        Self {
+            segment_bytes: 16 << 20,
+            reserve_bytes: 64 << 20,
+            log_bytes_max: 256 << 20,
+            memtable_bytes_max: 16 << 20,
+            cache_bytes: 32 << 20,
+        }
     }
 }
 
@@ -73,6 +84,7 @@ impl Default for Options {
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
     segments: Arc<Segments>,
+    space: Arc<Space>,
     options: Options,
     writer: Sender<Request>,
     compactor: Sender<Compact>,
@@ -98,7 +110,7 @@ impl EmbeddedStore {
         fs::create_dir_all(folder).map_err(|error| cannot("open", folder, &error))?;
         let lock = lock(folder)?;
         let is_new = check_format(folder)?;
-        let Found { log, first_sequence, manifest } = Log::open(Arc::clone(&files), options.segment_bytes)?;
+        let Found { log, first_sequence, manifest } = Log::open(files, &options)?;
         let tree = folder.join("tree");
         if is_new && first_sequence.is_some() {
             return Err(Error::Damaged(format!("{}: there is a log, and no file `format`", folder.display())));
@@ -112,17 +124,18 @@ impl EmbeddedStore {
         let mut store = Self {
             shared: Arc::new(shared),
             segments: log.segments(),
+            space: log.space(),
             options,
             writer: channel().0,
             compactor: channel().0,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
-        store.start(log, facts, files, tree).map_err(|error| cannot("start a thread for", folder, &error))?;
+        store.start(log, facts, tree).map_err(|error| cannot("start a thread for", folder, &error))?;
         Ok(store)
     }
 
-    fn start(&mut self, log: Log, facts: Facts, files: Arc<dyn Files>, tree: std::path::PathBuf) -> std::io::Result<()> {
+    fn start(&mut self, log: Log, facts: Facts, tree: std::path::PathBuf) -> std::io::Result<()> {
         let (writer, requests) = channel();
         let (flusher, jobs) = channel();
         let (compactor, compactions) = channel();
@@ -130,22 +143,37 @@ impl EmbeddedStore {
         let shared = Arc::clone(&self.shared);
         let segments = Arc::clone(&self.segments);
         let compacts = Compactor { shared: Arc::clone(&shared), tree: tree.clone(), jobs: compactions, writer: writer.clone() };
-        let flushes = Flusher { shared: Arc::clone(&shared), files, segments, tree, jobs, writer, compactor };
+        let space = Arc::clone(&self.space);
+        let flushes = Flusher { shared: Arc::clone(&shared), segments, space: Arc::clone(&space), tree, jobs, writer, compactor };
         let writes = Writer {
             shared,
             log,
+            space,
             options: self.options.clone(),
             facts,
             requests,
             flusher,
             group: Group::default(),
             checkpoints: Checkpoints::default(),
+            is_tree_behind: false,
         };
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.push(spawn("skald-log", move || writes.run())?);
         threads.push(spawn("skald-flush", move || flushes.run())?);
         threads.push(spawn("skald-compact", move || compacts.run())?);
         Ok(())
+    }
+
+    /// Flushes the cold tree, drops the log that this makes superfluous, and compacts: what a quiet moment would bring.
+    ///
+    /// # Errors
+    /// `Damaged` once the store is broken or closed.
+    pub async fn settle(&self) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        self.checkpoint().await;
+        let (answer, answered) = oneshot::channel();
+        self.compactor.send(Compact::Until(answer)).map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())
     }
 
     /// Flushes the cold tree and drops the log that this makes superfluous. Answers when both are done.
@@ -258,6 +286,10 @@ impl Store for EmbeddedStore {
 
     fn latest_time(&self) -> i64 {
         self.shared.latest_time()
+    }
+
+    async fn broken(&self) -> String {
+        self.shared.broken().await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -145,5 +145,6 @@ fn read_credentials(state: &Fields<'_>, reader: &mut Reader) -> Option<Template>
         credentials.require(reader, "RoleArn");
         credentials.text(reader, "RoleArn");
     }
+    credentials.text(reader, "RoleArn");
     Template::read(state, "Credentials", reader)
 }

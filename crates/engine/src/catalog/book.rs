@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use skald_asl::{Definition, Timestamp, parse};
-use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table};
+use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table, Urgency};
 
 use super::fate::Fate;
 use super::record::{MachineRecord, RevisionRecord, decode_activity, encode_activity};
@@ -74,21 +74,22 @@ impl Machined {
 
     /// As it was when an execution of this revision started.
     pub(crate) fn shown_at(&self, revision: &Revision) -> Machine {
-        shown(&self.arn(), &self.record, &revision.record)
+        shown(&self.arn(), &self.record, revision)
     }
 
     pub(crate) fn shown(&self) -> Machine {
-        shown(&self.arn(), &self.record, &self.revision.record)
+        shown(&self.arn(), &self.record, &self.revision)
     }
 }
 
-fn shown(arn: &str, machine: &MachineRecord, revision: &RevisionRecord) -> Machine {
+fn shown(arn: &str, machine: &MachineRecord, Revision { record: revision, definition, .. }: &Revision) -> Machine {
     Machine {
         arn: arn.to_owned(),
         name: machine.name.clone(),
         machine_type: machine.machine_type,
         status: machine.status,
         definition: revision.definition.clone(),
+        compiled: Arc::clone(definition),
         role_arn: revision.role_arn.clone(),
         created_at: machine.created_at,
         updated_at: revision.updated_at,
@@ -353,7 +354,14 @@ impl Book {
     }
 
     async fn append(&self, now: Timestamp, changes: Vec<Change>) -> Result<(), Fault> {
-        let batch = Batch { partition: CATALOG_PARTITION, epoch: self.epoch, at: now.millis, entries: Vec::new(), changes };
+        let batch = Batch {
+            partition: CATALOG_PARTITION,
+            epoch: self.epoch,
+            urgency: Urgency::Start,
+            at: now.millis,
+            entries: Vec::new(),
+            changes,
+        };
         Ok(self.store.append(batch).await?)
     }
 

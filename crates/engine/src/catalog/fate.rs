@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::admission::Pace;
+
 /// Shared by a machine's records and its executions, for one incarnation.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
     deleting: AtomicBool,
     /// Starts whose first append is not durable: no list shows them.
     starting: AtomicU64,
+    pub(crate) pace: Pace,
 }
 
 /// A start on its way.
@@ -18,7 +21,7 @@ pub(crate) struct StartInFlight {
 
 impl Fate {
     pub(crate) fn of(deleting: bool) -> Arc<Self> {
-        Arc::new(Self { deleting: AtomicBool::new(deleting), starting: AtomicU64::new(0) })
+        Arc::new(Self { deleting: AtomicBool::new(deleting), starting: AtomicU64::new(0), pace: Pace::default() })
     }
 
     /// Its executions end at their next transition.

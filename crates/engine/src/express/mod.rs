@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use skald_interpreter::note::Origin;
 use skald_interpreter::{Command, Status, failure};
-use skald_store::{Batch, Change, Direction, EntityId, Epoch, Operation, PartitionId, Store, Table};
+use skald_store::{Batch, Change, Direction, EntityId, Epoch, Operation, PartitionId, Store, Table, Urgency};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::catalog::{Fate, Machined, StartInFlight};
@@ -177,10 +177,14 @@ async fn strike_out(shared: &Shared, entity: EntityId) {
 async fn append(shared: &Shared, entity: EntityId, operation: Operation) -> Result<(), skald_store::Error> {
     let partition = entity.partition();
     let epoch = *shared.express.epochs.get(&partition).ok_or(skald_store::Error::Fenced)?;
+    let urgency = match operation {
+        Operation::Delete => Urgency::RunningWork,
+        Operation::Put(_) | Operation::PutIfAbsent(_) => Urgency::Start,
+    };
     let changes = vec![Change { table: Table::Express, key: keys::express(entity), operation }];
     shared.metrics.appends.fetch_add(1, Ordering::Relaxed);
     shared.metrics.records.fetch_add(1, Ordering::Relaxed);
-    let appended = shared.store.append(Batch { partition, epoch, at: shared.now().millis, entries: Vec::new(), changes }).await;
+    let appended = shared.store.append(Batch { partition, epoch, urgency, at: shared.now().millis, entries: Vec::new(), changes }).await;
     if let Err(error) = &appended {
         shared.metrics.append_failures.fetch_add(1, Ordering::Relaxed);
         match error {
@@ -272,6 +276,7 @@ fn origin(shared: &Shared, machine: &Machined, name: Option<String>, trace_heade
         execution_name: name.unwrap_or_else(|| shared.entropy.uuid()),
         role_arn: machine.revision.record.role_arn.clone(),
         trace_header,
+        parent: None,
         express_id: Some(shared.entropy.uuid()),
     }
 }

@@ -21,9 +21,7 @@ use crate::catalog::Revision;
 use crate::error::Fault;
 use crate::execution_log::Logging;
 use crate::options::Compute;
-use crate::owner::{
-    Commands, INLINE_BYTES_MAX, ROUND_SLICES_TIME_MAX, Running, SLICE_STEPS_MAX, SLICES_PAUSE_FACTOR, call_of, lend, performed,
-};
+use crate::owner::{Commands, INLINE_BYTES_MAX, ROUND_SLICES_TIME_MAX, Running, SLICE_STEPS_MAX, SLICES_PAUSE_FACTOR, Task, call_of, lend};
 
 /// An execution, and what its task knows beside it.
 pub(super) struct Run {
@@ -161,21 +159,21 @@ impl Run {
             match effect {
                 Effect::Call { scheduled, .. } if self.called.contains_key(scheduled) => {}
                 Effect::Call { .. } if self.seat.shared.is_stopping() => return Err(Cut::Stopping),
-                Effect::Call { scheduled, .. } => self.call(*scheduled, effect),
-                // No Express definition has activities or jobs: it was refused.
-                Effect::Offer { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => {}
+                Effect::Call { scheduled, nonce, .. } => self.call(*scheduled, *nonce, effect),
+                // No Express definition has activities or jobs: it was refused. And nobody waits for its end by a task.
+                Effect::Offer { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => {}
             }
         }
         Ok(())
     }
 
-    fn call(&mut self, scheduled: EventId, effect: &Effect) {
+    fn call(&mut self, scheduled: EventId, nonce: u64, effect: &Effect) {
         let Some(identity) = self.execution().identity() else { return };
-        let call = call_of(effect, identity);
         let shared = Arc::clone(&self.seat.shared);
         let running = Running::begin(Arc::clone(&shared), self.entity);
+        let task = Task { shared, entity: self.entity, nonce, call: call_of(effect, identity) };
         let handle = self.calls.spawn(async move {
-            let outcome = performed(&shared, &call).await;
+            let outcome = task.performed().await;
             drop(running);
             (scheduled, outcome)
         });

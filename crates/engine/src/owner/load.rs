@@ -41,7 +41,7 @@ pub(crate) struct Loaded {
 impl Owner {
     /// Begins to read an entity.
     pub(super) fn load(&mut self, entity: EntityId) {
-        if self.loading.contains_key(&entity) {
+        if self.loading.contains_key(&entity) || self.resting.contains(&entity) {
             return;
         }
         self.loading.insert(entity, Vec::new());
@@ -82,7 +82,8 @@ impl Owner {
     fn bring_in(&mut self, entity: EntityId, loaded: Loaded, items: Vec<Item>) {
         let now = self.shared.now();
         let Loaded { execution, fate, logging, prefix, awake, listed, timer_due } = loaded;
-        let mut live = Entity::new(execution, fate, prefix, now);
+        let weight = self.shared.live_bytes.weigh(execution.held_bytes());
+        let mut live = Entity::new(execution, fate, prefix, now, weight);
         live.logging = logging;
         live.awake = awake;
         live.listed = listed;

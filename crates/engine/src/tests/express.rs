@@ -133,6 +133,7 @@ fn start(name: &str) -> StartExecution {
         input: Payload::parse(r#"{"order": 17}"#).expect("JSON"),
         trace_header: None,
         starter_key: None,
+        parent: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::field::Field;
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::event::{ErrorDetails, EventKind, ServiceResource, TaskPlan};
-use crate::note::{Note, Origin};
+use crate::note::{Note, Origin, Parent};
 
 /// Tags from here on are notes; below are events.
 const FIRST_NOTE: u8 = 192;
@@ -162,6 +162,7 @@ impl Field for Origin {
             execution_name,
             role_arn,
             trace_header,
+            parent,
             express_id: _,
         } = self;
         partition.write(writer);
@@ -173,6 +174,7 @@ impl Field for Origin {
         execution_name.write(writer);
         role_arn.write(writer);
         trace_header.write(writer);
+        parent.write(writer);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -186,7 +188,10 @@ impl Field for Origin {
             execution_name: Field::read(reader)?,
             role_arn: Field::read(reader)?,
             trace_header: Field::read(reader)?,
+            parent: Field::read(reader)?,
             express_id: None,
         })
     }
 }
+
+fields!(Parent { token, form });

@@ -1,7 +1,6 @@
 //! `DescribeExecution`.
 
 use serde::Serialize;
-use skald_engine::execution::ExecutionStatus;
 use skald_query::Payload;
 
 use super::{ARN_LENGTH_MAX, Context, Details, Included, arn};
@@ -48,7 +47,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
     let is_shown = included == Included::AllData;
     let input = is_shown.then(|| described.input.text());
     let output = described.output.as_ref().filter(|_| is_shown).map(Payload::text);
-    let (redrive_status, redrive_status_reason) = redrive(described.listed.status);
+    let (redrive_status, redrive_status_reason) = described.listed.status.redrive();
     encode(&Answer {
         execution_arn: &described.listed.execution_arn,
         state_machine_arn: &described.listed.machine_arn,
@@ -67,13 +66,4 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         redrive_status,
         redrive_status_reason,
     })
-}
-
-/// SOURCE: api.md, `DescribeExecution`.
-fn redrive(status: ExecutionStatus) -> (&'static str, Option<&'static str>) {
-    match status {
-        ExecutionStatus::Running => ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven")),
-        ExecutionStatus::Succeeded => ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven")),
-        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => ("REDRIVABLE", None),
-    }
 }

@@ -61,7 +61,7 @@ impl Start {
         }
         // SOURCE: api.md, wire protocol, "Trace": the HTTP header wins.
         let trace_header = http_trace_header(context.headers).or(trace_header);
-        Ok(StartExecution { machine_arn, name, input: read_input(input)?, trace_header, starter_key: None })
+        Ok(StartExecution { machine_arn, name, input: read_input(input)?, trace_header, starter_key: None, parent: None })
     }
 }
 
