@@ -1,0 +1,72 @@
+//! The servers that this program is itself, in a process of their own: one that does nothing, and a Lambda endpoint.
+//!
+//! Both have the product's HTTP stack, runtime and allocator, and answer constants.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::routing::post;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+
+const STARTED: &str = r#"{"executionArn":"arn:aws:states:us-east-1:123456789012:execution:Chain:3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b","startDate":1795000000.123}"#;
+
+/// As long as what the product answers.
+const DESCRIBED: &str = r#"{"executionArn":"arn:aws:states:us-east-1:123456789012:execution:Chain:3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b","stateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:Chain","name":"3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b","status":"SUCCEEDED","startDate":1795000000.123,"stopDate":1795000000.124,"input":"{\"orderId\":\"o-1\",\"customer\":\"c-42\",\"items\":[{\"product\":\"cup\",\"quantity\":4}],\"total\":26.0}","inputDetails":{"included":true},"output":"{\"orderId\":\"o-1\",\"customer\":\"c-42\",\"items\":[{\"product\":\"cup\",\"quantity\":4}],\"total\":26.0}","outputDetails":{"included":true},"redriveCount":0,"redriveStatus":"NOT_REDRIVABLE"}"#;
+
+const INVOKED: &str = r#"{"orderId":"o-1","state":"done"}"#;
+
+const JSON: &str = "application/x-amz-json-1.0";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OwnServer {
+    /// Answers StartExecution and DescribeExecution, and has started nothing.
+    DoNothing,
+    /// Lambda's Invoke API: whatever the function, it is done.
+    Endpoint,
+}
+
+pub fn serve(server: OwnServer) -> anyhow::Result<()> {
+    let router = match server {
+        OwnServer::DoNothing => Router::new().route("/", post(answer)),
+        OwnServer::Endpoint => Router::new().fallback(post(invoke)),
+    };
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(accept(router))
+}
+
+async fn accept(router: Router) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "ready on http://{}", listener.local_addr()?)?;
+    stdout.flush()?;
+    drop(stdout);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        // A connection ends when its client has seen enough.
+        tokio::spawn(async move { drop(connection.await) });
+    }
+}
+
+type Headed = ([(HeaderName, &'static str); 2], &'static str);
+
+async fn answer(headers: HeaderMap, body: Bytes) -> Headed {
+    drop(body);
+    let is_start = headers.get("x-amz-target").is_some_and(|target| target.as_bytes().ends_with(b".StartExecution"));
+    let body = if is_start { STARTED } else { DESCRIBED };
+    ([(header::CONTENT_TYPE, JSON), (REQUEST_ID, "3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b")], body)
+}
+
+async fn invoke(body: Bytes) -> Headed {
+    drop(body);
+    ([(header::CONTENT_TYPE, "application/json"), (REQUEST_ID, "3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b")], INVOKED)
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");

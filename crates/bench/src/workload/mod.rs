@@ -1,0 +1,117 @@
+//! What is measured, one file a workload. Each starts a server of its own, on an empty folder.
+
+pub mod ceiling;
+pub mod chain;
+pub mod express;
+pub mod idle;
+pub mod loops;
+pub mod parked;
+pub mod payload;
+pub mod reads;
+pub mod saga;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use crate::lane::{Started, Tally, Workflow};
+use crate::latency::Latencies;
+use crate::load::{self, Lanes};
+use crate::meter::Meter;
+use crate::report::{Report, Row};
+use crate::server::{Server, Setup};
+
+/// How long before a measurement the same load runs unmeasured.
+pub const WARM_UP: Duration = Duration::from_secs(1);
+
+/// An order, as small as they come.
+pub const ORDER: &str = r#"{"orderId":"o-1","customer":"c-42","items":[{"product":"cup","quantity":4}],"total":26.0}"#;
+
+const PASS_STATES: usize = 10;
+
+/// What every workload is given.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    pub binary: PathBuf,
+    /// Where temporary data folders are made.
+    pub folder: PathBuf,
+    pub in_memory: bool,
+    /// How long each measurement runs.
+    pub duration: Duration,
+}
+
+/// A server with its folder, which goes with it.
+pub struct Subject {
+    pub server: Server,
+    _folder: tempfile::TempDir,
+}
+
+impl Ground {
+    pub fn folder(&self) -> anyhow::Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix("bench-").tempdir_in(&self.folder).context("a temporary data folder")
+    }
+
+    pub fn setup(&self, folder: &tempfile::TempDir) -> Setup {
+        let data = folder.path().join("data");
+        Setup { binary: self.binary.clone(), data, in_memory: self.in_memory, config: None, lambda_endpoint: None }
+    }
+
+    pub fn start(&self) -> anyhow::Result<Subject> {
+        let folder = self.folder()?;
+        Ok(Subject { server: Server::start(&self.setup(&folder))?, _folder: folder })
+    }
+}
+
+/// The server's processor time, disk and metrics, with those that work for it beside.
+pub fn meter(server: &Server, beside: &[&Server]) -> Meter {
+    Meter { server: vec![server.id()], beside: beside.iter().map(|other| other.id()).collect(), metrics: Some(server.address.clone()) }
+}
+
+/// Chains and sagas: each watched to its end, `in_flight` at a time. `background` makes the lanes that run beside.
+pub fn run_workflows(
+    row: &mut Row,
+    meter: &Meter,
+    started: &Started,
+    duration: Duration,
+    background: impl Fn() -> Lanes,
+) -> anyhow::Result<Latencies> {
+    let in_flight = row.in_flight;
+    let pass = |duration: Duration| {
+        let tally = Tally::default();
+        let lanes = Workflow::lanes(started, in_flight, Instant::now() + duration, &tally);
+        let elapsed = load::run(&started.host, lanes, background())?;
+        anyhow::Ok((tally.take(), elapsed))
+    };
+    pass(WARM_UP)?;
+    let before = meter.read()?;
+    let (latencies, elapsed) = pass(duration)?;
+    meter.account(row, &before, latencies.count() as u64)?;
+    row.set("per_second", latencies.count() as f64 / elapsed.as_secs_f64());
+    row.set_latencies(&latencies);
+    Ok(latencies)
+}
+
+/// The rate as a share of what the server that does nothing reached.
+pub fn compare_with_ceiling(report: &Report, row: &mut Row, ceiling: &str) {
+    let (rate, limit) = (row.get("per_second"), report.find(ceiling, row.in_flight).and_then(|row| row.get("per_second")));
+    if let (Some(rate), Some(limit)) = (rate, limit) {
+        row.set("ceiling_percent", 100.0 * rate / limit);
+    }
+}
+
+pub fn tally() -> Tally {
+    Rc::new(RefCell::new(Latencies::default()))
+}
+
+pub fn chain_definition() -> Value {
+    let mut states = serde_json::Map::new();
+    for number in 1..PASS_STATES {
+        states.insert(format!("S{number}"), json!({ "Type": "Pass", "Next": format!("S{}", number + 1) }));
+    }
+    states.insert(format!("S{PASS_STATES}"), json!({ "Type": "Pass", "End": true }));
+    json!({ "StartAt": "S1", "States": states })
+}
