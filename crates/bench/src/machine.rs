@@ -1,4 +1,6 @@
-//! The machine's own limits: what a disk and a file system let anybody do.
+//! The machine's own limits: what its processor, its disk and its file system let anybody do.
+//!
+//! There is no server here: the processor's time is the load generator's own.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -16,11 +18,32 @@ const FILE_BYTES: usize = 64 * 1024 * 1024;
 const TRANSITION_BYTES: usize = 736;
 const TRANSITIONS_A_FLUSH: usize = 256;
 
+const DOCUMENT: &str = r#"{"product":"cup","quantity":4,"price":6.5,"gift":true,"tags":["kitchen","new"],"note":null},"#;
+const DOCUMENT_REPEATS: usize = 11;
+
 pub fn measure(report: &mut Report, folder: &Path, duration: Duration) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(folder)?;
+    report.add(parsing(duration)?);
     report.add(flushes(&folder.path().join("block"), duration)?);
     report.add(log(&folder.path().join("log"), duration)?);
     Ok(())
+}
+
+/// How fast one core is, by what everybody has to do: a document is parsed and printed.
+fn parsing(duration: Duration) -> anyhow::Result<Row> {
+    let document = DOCUMENT.repeat(DOCUMENT_REPEATS);
+    let document = format!("[{}]", document.trim_end_matches(','));
+    let mut row = Row::new("machine: parse and print 1 KB of JSON", 1);
+    let (meter, began) = (Meter::default(), Instant::now());
+    let (before, mut count) = (meter.read()?, 0);
+    while began.elapsed() < duration {
+        let parsed: serde_json::Value = serde_json::from_str(std::hint::black_box(&document))?;
+        std::hint::black_box(parsed.to_string());
+        count += 1;
+    }
+    meter.account(&mut row, &before, count)?;
+    row.set("per_second", count as f64 / began.elapsed().as_secs_f64());
+    Ok(row)
 }
 
 /// One block after the other, each flushed, in a file that was written before.
@@ -44,7 +67,7 @@ fn log(path: &Path, duration: Duration) -> anyhow::Result<Row> {
     Ok(row)
 }
 
-/// Accounts the CPU of this process to the row as the server's: there is no other.
+/// Accounts for what it did in `row`.
 fn append(file: &mut File, bytes: &[u8], duration: Duration, row: &mut Row) -> anyhow::Result<(Latencies, Duration)> {
     let meter = Meter::default();
     let before = meter.read()?;

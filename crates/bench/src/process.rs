@@ -56,10 +56,18 @@ fn of_ticks(ticks: u64) -> Duration {
 
 /// Sends a signal to a process that was started here and not waited for, so that the id is still its own.
 pub fn signal(id: u32, signal: libc::c_int) -> anyhow::Result<()> {
-    let id = libc::pid_t::try_from(id)?;
+    kill(libc::pid_t::try_from(id)?, signal)
+}
+
+/// As [`signal`], to all processes of the group that it leads.
+pub fn signal_group(id: u32, signal: libc::c_int) -> anyhow::Result<()> {
+    kill(-libc::pid_t::try_from(id)?, signal)
+}
+
+fn kill(target: libc::pid_t, signal: libc::c_int) -> anyhow::Result<()> {
     // SAFETY: a system call on numbers.
     #[allow(unsafe_code)]
-    let outcome = unsafe { libc::kill(id, signal) };
-    anyhow::ensure!(outcome == 0, "no signal reaches process {id}: {}", std::io::Error::last_os_error());
+    let outcome = unsafe { libc::kill(target, signal) };
+    anyhow::ensure!(outcome == 0, "no signal reaches {target}: {}", std::io::Error::last_os_error());
     Ok(())
 }

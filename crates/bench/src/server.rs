@@ -1,6 +1,7 @@
 //! The processes that are measured, and those beside them: started here, ended with their value.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +10,9 @@ use anyhow::Context;
 
 use crate::client::Client;
 use crate::process;
+
+const SETTLING_MAX: Duration = Duration::from_secs(10);
+const QUIET: Duration = Duration::from_millis(300);
 
 /// A process that serves an address, and says so in one line on stdout that ends in its URL.
 pub struct Server {
@@ -80,6 +84,21 @@ impl Server {
         self.process.id()
     }
 
+    /// Waits until the server has written nothing for a while: what it sets aside on the disk at a start is not what a
+    /// workflow costs.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut written = process::written_bytes(self.id())?;
+        while began.elapsed() < SETTLING_MAX {
+            std::thread::sleep(QUIET);
+            let before = std::mem::replace(&mut written, process::written_bytes(self.id())?);
+            if before == written {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     pub fn client(&self) -> anyhow::Result<Client> {
         Client::connect(&self.address)
     }
@@ -104,13 +123,13 @@ impl Drop for Server {
     }
 }
 
-/// A process of another product.
+/// A process of another product, and those it starts.
 pub struct Peer(Child);
 
 impl Peer {
     pub fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let log = std::fs::File::create(log)?;
-        let spawned = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
+        let spawned = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).spawn();
         Ok(Self(spawned.with_context(|| format!("{command:?}"))?))
     }
 
@@ -121,6 +140,8 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        // It may have ended by itself; its group goes with it.
+        let _ = process::signal_group(self.0.id(), libc::SIGKILL);
         end(&mut self.0);
     }
 }

@@ -6,6 +6,7 @@ use super::Ground;
 use crate::bar::IDLE;
 use crate::process::{self, MIB};
 use crate::report::{Report, Row};
+use crate::server::Server;
 
 const STARTS: usize = 5;
 
@@ -16,15 +17,16 @@ pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
     let (mut ready, mut healthy, mut resident) = (Vec::new(), Vec::new(), Vec::new());
     for start in 0..STARTS {
         let began = std::time::Instant::now();
-        let subject = ground.start()?;
-        ready.push(subject.server.ready_after.as_secs_f64() * 1e3);
-        subject.server.client()?.get("/healthz")?;
+        let folder = ground.folder()?;
+        let server = Server::start(&ground.setup(&folder))?;
+        ready.push(server.ready_after.as_secs_f64() * 1e3);
+        server.client()?.get("/healthz")?;
         healthy.push(began.elapsed().as_secs_f64() * 1e3);
         if start == 0 {
             std::thread::sleep(SETTLED_AFTER);
-            resident.push(process::resident_bytes(subject.server.id())? as f64 / MIB);
+            resident.push(process::resident_bytes(server.id())? as f64 / MIB);
         }
-        subject.server.stop()?;
+        server.stop()?;
     }
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);

@@ -62,7 +62,9 @@ impl Ground {
 
     pub fn start(&self) -> anyhow::Result<Subject> {
         let folder = self.folder()?;
-        Ok(Subject { server: Server::start(&self.setup(&folder))?, _folder: folder })
+        let server = Server::start(&self.setup(&folder))?;
+        server.settle()?;
+        Ok(Subject { server, _folder: folder })
     }
 }
 

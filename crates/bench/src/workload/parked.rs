@@ -35,6 +35,7 @@ pub fn measure(report: &mut Report, ground: &Ground, count: u64) -> anyhow::Resu
     let folder = ground.folder()?;
     let setup = ground.setup(&folder);
     let server = Server::start(&setup)?;
+    server.settle()?;
     let definition = json!({ "StartAt": "Hold", "States": { "Hold": { "Type": "Wait", "Seconds": 86_400, "End": true } } });
     let machine = server.client()?.create_machine("Hold", &definition, "STANDARD")?;
     let mut start = Vec::new();

@@ -48,6 +48,7 @@ pub fn measure(report: &mut Report, ground: &Ground, by: By, in_flights: &[usize
     };
     let lambda_endpoint = endpoint.as_ref().map(|endpoint| endpoint.address.clone());
     let server = Server::start(&Setup { config, lambda_endpoint, ..ground.setup(&folder) })?;
+    server.settle()?;
 
     let mut client = server.client()?;
     let mut resources = Vec::new();
