@@ -40,8 +40,15 @@ pub trait Lane {
 
 pub type Lanes = Vec<Box<dyn Lane>>;
 
-/// Drives `lanes` until each is done, with `background` beside them until then. The time that took.
-pub fn run(address: &str, lanes: Lanes, background: Lanes) -> anyhow::Result<Duration> {
+/// What a run took, and what came for all lanes together.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran {
+    pub elapsed: Duration,
+    pub received_bytes: u64,
+}
+
+/// Drives `lanes` until each is done, with `background` beside them until then.
+pub fn run(address: &str, lanes: Lanes, background: Lanes) -> anyhow::Result<Ran> {
     let mut poll = Poll::new()?;
     let mut open = lanes.len();
     let mut connections = Vec::new();
@@ -101,7 +108,8 @@ pub fn run(address: &str, lanes: Lanes, background: Lanes) -> anyhow::Result<Dur
             }
         }
     }
-    Ok(began.elapsed())
+    let received_bytes = connections.iter().map(|connection| connection.received_bytes).sum();
+    Ok(Ran { elapsed: began.elapsed(), received_bytes })
 }
 
 struct Connection {
@@ -113,6 +121,7 @@ struct Connection {
     written: usize,
     received: Vec<u8>,
     answer: Option<http::Head>,
+    received_bytes: u64,
 }
 
 impl Connection {
@@ -122,7 +131,7 @@ impl Connection {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, lane, is_awaited, request: Vec::new(), written: 0, received: Vec::new(), answer: None })
+        Ok(Self { stream, lane, is_awaited, request: Vec::new(), written: 0, received: Vec::new(), answer: None, received_bytes: 0 })
     }
 
     /// Gives the lane its turn.
@@ -156,6 +165,7 @@ impl Connection {
                 Ok(0) => anyhow::bail!("the server closed a connection"),
                 Ok(count) => {
                     self.received.extend_from_slice(&scratch[..count]);
+                    self.received_bytes += count as u64;
                     // What fills less than it could has emptied the socket: the next event comes with new bytes.
                     if count < scratch.len() {
                         break;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::latency::Latencies;
-use crate::meter::Meter;
+use crate::meter::{Done, Meter};
 use crate::report::{Report, Row};
 
 const BLOCK_BYTES: usize = 4096;
@@ -41,7 +41,7 @@ fn parsing(duration: Duration) -> anyhow::Result<Row> {
         std::hint::black_box(parsed.to_string());
         count += 1;
     }
-    meter.account(&mut row, &before, count)?;
+    meter.account(&mut row, &before, Done { operations: count, received_bytes: 0 })?;
     row.set("per_second", count as f64 / began.elapsed().as_secs_f64());
     Ok(row)
 }
@@ -85,7 +85,7 @@ fn append(file: &mut File, bytes: &[u8], duration: Duration, row: &mut Row) -> a
         position += bytes.len();
     }
     let elapsed = began.elapsed();
-    meter.account(row, &before, latencies.count() as u64)?;
+    meter.account(row, &before, Done { operations: latencies.count() as u64, received_bytes: 0 })?;
     Ok((latencies, elapsed))
 }
 

@@ -120,7 +120,7 @@ fn measure(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
     let ground = &Ground { binary: arguments.binary.clone(), folder: arguments.folder.clone(), in_memory: arguments.memory, duration };
     let in_flights = arguments.in_flight.as_slice();
     let wants = |workload| arguments.wants(workload);
-    ceiling::measure(report, ground)?;
+    ceiling::measure(report, ground, in_flights)?;
     if wants(Workload::Machine) {
         machine::measure(report, &arguments.folder, duration.min(Duration::from_secs(2)))?;
     }

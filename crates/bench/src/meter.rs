@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::client::Client;
+use crate::own;
 use crate::process;
 use crate::report::Row;
 
@@ -17,6 +18,27 @@ pub struct Meter {
     pub beside: Vec<u32>,
     /// Where its metrics are, if it has them.
     pub metrics: Option<String>,
+    /// What it tells others.
+    pub tells: Tells,
+}
+
+/// Whom a server sends bytes that are not meant for its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Tells {
+    #[default]
+    TheClient,
+    /// An endpoint at this address, too, which counts what it gets.
+    Endpoint(String),
+    /// Others that do not count.
+    Many,
+}
+
+/// What was done between two readings.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    pub operations: u64,
+    /// What came for the client.
+    pub received_bytes: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -27,6 +49,8 @@ pub struct Reading {
     client_cpu: Duration,
     busy: Duration,
     written_bytes: u64,
+    /// Of these, what went to an endpoint.
+    told_bytes: u64,
     counters: Option<Counters>,
 }
 
@@ -48,6 +72,10 @@ impl Meter {
             Some(address) => Some(Counters::parse(&Client::connect(address)?.get("/metrics")?)?),
             None => None,
         };
+        let told_bytes = match &self.tells {
+            Tells::TheClient | Tells::Many => 0,
+            Tells::Endpoint(address) => Client::connect(address)?.get(own::RECEIVED_PATH)?.parse()?,
+        };
         let total = |ids: &[u32]| ids.iter().map(|id| process::cpu_time(*id)).sum::<anyhow::Result<Duration>>();
         Ok(Reading {
             at: Instant::now(),
@@ -56,14 +84,15 @@ impl Meter {
             client_cpu: process::cpu_time(std::process::id())?,
             busy: process::machine_busy()?,
             written_bytes: self.server.iter().map(|id| process::written_bytes(*id)).sum::<anyhow::Result<u64>>()?,
+            told_bytes,
             counters,
         })
     }
 
-    /// Adds what `operations` have cost since `before` to `row`.
-    pub fn account(&self, row: &mut Row, before: &Reading, operations: u64) -> anyhow::Result<()> {
+    /// Adds what was `done` since `before`, and its cost, to `row`.
+    pub fn account(&self, row: &mut Row, before: &Reading, done: Done) -> anyhow::Result<()> {
         let after = self.read()?;
-        let each = |total: f64| total / operations.max(1) as f64;
+        let each = |total: f64| total / done.operations.max(1) as f64;
         let (server, beside) = (after.server_cpu - before.server_cpu, after.beside_cpu - before.beside_cpu);
         let client = after.client_cpu - before.client_cpu;
         row.set("server_cpu_ms", each(server.as_secs_f64() * 1e3));
@@ -74,7 +103,12 @@ impl Meter {
         let others = (after.busy - before.busy).saturating_sub(server + beside + client);
         row.set("others_cores", others.as_secs_f64() / (after.at - before.at).as_secs_f64());
         if let (Some(after_counters), Some(before_counters)) = (&after.counters, &before.counters) {
-            after_counters.account(row, before_counters, operations, after.written_bytes - before.written_bytes);
+            let records = after_counters.account(row, before_counters, done.operations);
+            let told = done.received_bytes + after.told_bytes - before.told_bytes;
+            let to_files = (after.written_bytes - before.written_bytes).saturating_sub(told);
+            if records > 0 && self.tells != Tells::Many {
+                row.set("bytes_per_record", to_files as f64 / records as f64);
+            }
         }
         Ok(())
     }
@@ -94,14 +128,14 @@ impl Counters {
         })
     }
 
-    fn account(&self, row: &mut Row, before: &Self, operations: u64, written_bytes: u64) {
+    /// How many records were made durable.
+    fn account(&self, row: &mut Row, before: &Self, operations: u64) -> u64 {
         let records = self.records - before.records;
         if records == 0 {
-            return;
+            return 0;
         }
         row.set("records_each", records as f64 / operations.max(1) as f64);
         row.set("appends_each", (self.appends - before.appends) as f64 / operations.max(1) as f64);
-        row.set("bytes_per_record", written_bytes as f64 / records as f64);
         let flushes: Vec<(f64, u64)> =
             self.flushes.iter().zip(&before.flushes).map(|((bound, after), (_, before))| (*bound, after - before)).collect();
         let count = flushes.last().map_or(0, |(_, count)| *count);
@@ -110,6 +144,7 @@ impl Counters {
             row.set("flush_p50_ms", quantile(&flushes, 0.5) * 1e3);
             row.set("flush_p99_ms", quantile(&flushes, 0.99) * 1e3);
         }
+        records
     }
 }
 

@@ -23,9 +23,10 @@ pub struct Report {
 }
 
 /// The table's columns: heading, figure, digits behind the point.
-const COLUMNS: [(&str, &str, usize); 13] = [
+const COLUMNS: [(&str, &str, usize); 14] = [
     ("per s", "per_second", 0),
-    ("of ceiling", "ceiling_percent", 1),
+    ("ceiling %", "ceiling_percent", 1),
+    ("by CPU %", "ceiling_cpu_percent", 1),
     ("p50 ms", "p50_ms", 2),
     ("p99 ms", "p99_ms", 2),
     ("CPU ms", "server_cpu_ms", 3),

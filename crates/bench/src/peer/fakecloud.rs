@@ -8,7 +8,7 @@ use crate::lane::{Shown, Started};
 use crate::meter::Meter;
 use crate::report::{Report, Row};
 use crate::server::Peer;
-use crate::workload::{Ground, ORDER, chain_definition, compare_with_ceiling, ceiling, run_workflows};
+use crate::workload::{Ground, ORDER, ceiling, chain_definition, compare_with_ceiling, run_workflows};
 
 pub fn measure(report: &mut Report, ground: &Ground, peers: &Path, in_flights: &[usize]) -> anyhow::Result<()> {
     let program = peers.join("bin/fakecloud");

@@ -3,18 +3,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 use serde_json::json;
 
 use super::{connect, free_port, until_ready};
 use crate::http;
-use crate::lane::Repeat;
-use crate::load;
 use crate::meter::Meter;
 use crate::report::{Report, Row};
 use crate::server::{Peer, Server};
-use crate::workload::{Ground, ORDER, WARM_UP, tally};
+use crate::workload::{Ground, ORDER, repeat_requests};
 
 const WORKER: &str = include_str!("restate_worker.mjs");
 
@@ -68,20 +65,10 @@ pub fn measure(report: &mut Report, ground: &Ground, peers: &Path, in_flights: &
     let mut request = Vec::new();
     http::write_post(&mut request, &ingress, "/saga/run", "Content-Type: application/json\r\n", ORDER);
     // What a process of the npm package starts is the server; the package's own process only waits.
-    let meter = Meter { server: with_children(server.id())?, beside: vec![worker.id(), endpoint.id()], metrics: None };
+    let meter = Meter { server: with_children(server.id())?, beside: vec![worker.id(), endpoint.id()], ..Meter::default() };
     for in_flight in in_flights {
         let mut row = Row::new("W2 saga, Restate, 2 partitions", *in_flight);
-        for (duration, is_measured) in [(WARM_UP, false), (ground.duration, true)] {
-            let (tally, before) = (tally(), meter.read()?);
-            let lanes = Repeat::lanes(vec![request.clone()], "done", *in_flight, Instant::now() + duration, &tally);
-            let elapsed = load::run(&ingress, lanes, Vec::new())?;
-            if is_measured {
-                let latencies = tally.take();
-                meter.account(&mut row, &before, latencies.count() as u64)?;
-                row.set("per_second", latencies.count() as f64 / elapsed.as_secs_f64());
-                row.set_latencies(&latencies);
-            }
-        }
+        repeat_requests(&mut row, &meter, &ingress, std::slice::from_ref(&request), "done", ground.duration)?;
         report.add(row);
     }
     Ok(())

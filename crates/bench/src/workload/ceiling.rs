@@ -1,13 +1,12 @@
 //! The ceiling: the same client, and a server that does nothing but answer.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Ground, ORDER, WARM_UP, meter, run_workflows, tally};
+use super::{Ground, ORDER, meter, repeat_requests, run_workflows};
 use crate::http;
-use crate::lane::{Repeat, Shown, Started};
-use crate::load;
+use crate::lane::{Shown, Started};
 use crate::meter::Meter;
 use crate::report::{Report, Row};
 use crate::server::Server;
@@ -18,7 +17,10 @@ pub const WORKFLOWS: &str = "do-nothing server: start, describe";
 /// One request only.
 pub const REQUESTS: &str = "do-nothing server: one request";
 
-pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
+/// Longer tells no more of what does nothing.
+const DURATION_MAX: Duration = Duration::from_secs(4);
+
+pub fn measure(report: &mut Report, ground: &Ground, in_flights: &[usize]) -> anyhow::Result<()> {
     let server = Server::start_own("do-nothing")?;
     let started = Started {
         host: server.address.clone(),
@@ -26,28 +28,19 @@ pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
         input: ORDER.to_owned(),
         shown: Shown::Everything,
     };
-    let meter = Meter { metrics: None, ..meter(&server, &[]) };
-    for in_flight in [1, 64] {
+    let duration = ground.duration.min(DURATION_MAX);
+    let meter = Meter { metrics: None, ..meter(&server) };
+    for in_flight in in_flights.iter().copied() {
         let mut row = Row::new(WORKFLOWS, in_flight);
-        run_workflows(&mut row, &meter, &started, ground.duration, Vec::new)?;
+        run_workflows(&mut row, &meter, &started, duration, Vec::new)?;
         report.add(row);
     }
-    for in_flight in [1, 64] {
+    for in_flight in in_flights.iter().copied() {
         let body = json!({ "stateMachineArn": started.machine, "input": ORDER }).to_string();
         let mut request = Vec::new();
         http::write_call(&mut request, &server.address, "StartExecution", &body);
         let mut row = Row::new(REQUESTS, in_flight);
-        for (duration, is_measured) in [(WARM_UP, false), (ground.duration, true)] {
-            let (tally, before) = (tally(), meter.read()?);
-            let lanes = Repeat::lanes(vec![request.clone()], "executionArn", in_flight, Instant::now() + duration, &tally);
-            let elapsed = load::run(&server.address, lanes, Vec::new())?;
-            if is_measured {
-                let latencies = tally.take();
-                meter.account(&mut row, &before, latencies.count() as u64)?;
-                row.set("per_second", latencies.count() as f64 / elapsed.as_secs_f64());
-                row.set_latencies(&latencies);
-            }
-        }
+        repeat_requests(&mut row, &meter, &server.address, &[request], "executionArn", duration)?;
         report.add(row);
     }
     Ok(())

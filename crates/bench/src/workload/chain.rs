@@ -12,7 +12,7 @@ pub fn measure(report: &mut Report, ground: &Ground, in_flights: &[usize]) -> an
     let started = Started { host: server.address.clone(), machine, input: ORDER.to_owned(), shown: Shown::Everything };
     for in_flight in in_flights {
         let mut row = Row::new(CHAIN, *in_flight);
-        run_workflows(&mut row, &meter(server, &[]), &started, ground.duration, Vec::new)?;
+        run_workflows(&mut row, &meter(server), &started, ground.duration, Vec::new)?;
         compare_with_ceiling(report, &mut row, ceiling::WORKFLOWS);
         report.add(row);
     }

@@ -1,14 +1,10 @@
 //! Express workflows, synchronous: the chain as one request, with nothing durable.
 
-use std::time::Instant;
-
 use serde_json::json;
 
-use super::{Ground, ORDER, WARM_UP, ceiling, chain_definition, compare_with_ceiling, meter, tally};
+use super::{Ground, ORDER, ceiling, chain_definition, compare_with_ceiling, meter, repeat_requests};
 use crate::bar::EXPRESS;
 use crate::http;
-use crate::lane::Repeat;
-use crate::load;
 use crate::report::{Report, Row};
 
 pub fn measure(report: &mut Report, ground: &Ground, in_flights: &[usize]) -> anyhow::Result<()> {
@@ -29,20 +25,10 @@ pub fn measure(report: &mut Report, ground: &Ground, in_flights: &[usize]) -> an
     };
     let mut request = Vec::new();
     http::write_call(&mut request, &server.address, "StartSyncExecution", &members.to_string());
-    let meter = meter(server, &[]);
+    let meter = meter(server);
     for in_flight in in_flights {
         let mut row = Row::new(EXPRESS, *in_flight);
-        for (duration, is_measured) in [(WARM_UP, false), (ground.duration, true)] {
-            let (tally, before) = (tally(), meter.read()?);
-            let lanes = Repeat::lanes(vec![request.clone()], r#""status":"SUCCEEDED""#, *in_flight, Instant::now() + duration, &tally);
-            let elapsed = load::run(&server.address, lanes, Vec::new())?;
-            if is_measured {
-                let latencies = tally.take();
-                meter.account(&mut row, &before, latencies.count() as u64)?;
-                row.set("per_second", latencies.count() as f64 / elapsed.as_secs_f64());
-                row.set_latencies(&latencies);
-            }
-        }
+        repeat_requests(&mut row, &meter, &server.address, std::slice::from_ref(&request), r#""status":"SUCCEEDED""#, ground.duration)?;
         // One request, not two.
         compare_with_ceiling(report, &mut row, ceiling::REQUESTS);
         report.add(row);

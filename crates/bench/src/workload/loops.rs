@@ -28,7 +28,7 @@ pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
     let started = Started { host: server.address.clone(), machine, input: ORDER.to_owned(), shown: Shown::Everything };
     let chains = |name: &str| {
         let mut row = Row::new(name, OTHERS);
-        let latencies = run_workflows(&mut row, &meter(server, &[]), &started, ground.duration, Vec::new)?;
+        let latencies = run_workflows(&mut row, &meter(server), &started, ground.duration, Vec::new)?;
         anyhow::Ok((row, latencies.percentile(0.99)))
     };
     let (row, alone) = chains("chain, alone")?;
@@ -47,7 +47,9 @@ pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
     report.add(row);
     let limit = alone * TIMES_MAX + PLUS;
     let verdict = if beside <= limit { "met" } else { "MISSED" };
-    report.remark(format!("endless loops: p99 of the others {beside:.2?}, limit (twice what it is alone, plus 20 ms) {limit:.2?}: {verdict}"));
+    report.remark(format!(
+        "endless loops: p99 of the others {beside:.2?}, limit (twice what it is alone, plus 20 ms) {limit:.2?}: {verdict}"
+    ));
     // The loops would only be waited for.
     subject.server.kill();
     Ok(())

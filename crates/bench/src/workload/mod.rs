@@ -10,18 +10,16 @@ pub mod payload;
 pub mod reads;
 pub mod saga;
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::lane::{Started, Tally, Workflow};
+use crate::lane::{Repeat, Started, Tally, Workflow};
 use crate::latency::Latencies;
 use crate::load::{self, Lanes};
-use crate::meter::Meter;
+use crate::meter::{Done, Meter, Tells};
 use crate::report::{Report, Row};
 use crate::server::{Server, Setup};
 
@@ -68,9 +66,9 @@ impl Ground {
     }
 }
 
-/// The server's processor time, disk and metrics, with those that work for it beside.
-pub fn meter(server: &Server, beside: &[&Server]) -> Meter {
-    Meter { server: vec![server.id()], beside: beside.iter().map(|other| other.id()).collect(), metrics: Some(server.address.clone()) }
+/// A server's processor time, files and metrics.
+pub fn meter(server: &Server) -> Meter {
+    Meter { server: vec![server.id()], beside: Vec::new(), metrics: Some(server.address.clone()), tells: Tells::TheClient }
 }
 
 /// Chains and sagas: each watched to its end, `in_flight` at a time. `background` makes the lanes that run beside.
@@ -82,31 +80,57 @@ pub fn run_workflows(
     background: impl Fn() -> Lanes,
 ) -> anyhow::Result<Latencies> {
     let in_flight = row.in_flight;
+    warm_and_measure(row, meter, &started.host, duration, |until, tally| (Workflow::lanes(started, in_flight, until, tally), background()))
+}
+
+/// The same requests over and over, `in_flight` at a time; each answer must hold `expected`.
+pub fn repeat_requests(
+    row: &mut Row,
+    meter: &Meter,
+    host: &str,
+    requests: &[Vec<u8>],
+    expected: &'static str,
+    duration: Duration,
+) -> anyhow::Result<Latencies> {
+    let in_flight = row.in_flight;
+    let lanes = |until, tally: &Tally| (Repeat::lanes(requests.to_vec(), expected, in_flight, until, tally), Lanes::new());
+    warm_and_measure(row, meter, host, duration, lanes)
+}
+
+/// Runs what `lanes` makes twice: for a while to warm up, then for `duration`.
+fn warm_and_measure(
+    row: &mut Row,
+    meter: &Meter,
+    host: &str,
+    duration: Duration,
+    lanes: impl Fn(Instant, &Tally) -> (Lanes, Lanes),
+) -> anyhow::Result<Latencies> {
     let pass = |duration: Duration| {
         let tally = Tally::default();
-        let lanes = Workflow::lanes(started, in_flight, Instant::now() + duration, &tally);
-        let elapsed = load::run(&started.host, lanes, background())?;
-        anyhow::Ok((tally.take(), elapsed))
+        let (lanes, background) = lanes(Instant::now() + duration, &tally);
+        let ran = load::run(host, lanes, background)?;
+        anyhow::Ok((tally.take(), ran))
     };
     pass(WARM_UP)?;
     let before = meter.read()?;
-    let (latencies, elapsed) = pass(duration)?;
-    meter.account(row, &before, latencies.count() as u64)?;
-    row.set("per_second", latencies.count() as f64 / elapsed.as_secs_f64());
+    let (latencies, ran) = pass(duration)?;
+    meter.account(row, &before, Done { operations: latencies.count() as u64, received_bytes: ran.received_bytes })?;
+    row.set("per_second", latencies.count() as f64 / ran.elapsed.as_secs_f64());
     row.set_latencies(&latencies);
     Ok(latencies)
 }
 
-/// The rate as a share of what the server that does nothing reached.
+/// The rate as a share of what the server that does nothing reached, and what that share would be if processors were all
+/// that anybody waits for: the server's and the client's time then decide.
 pub fn compare_with_ceiling(report: &Report, row: &mut Row, ceiling: &str) {
-    let (rate, limit) = (row.get("per_second"), report.find(ceiling, row.in_flight).and_then(|row| row.get("per_second")));
-    if let (Some(rate), Some(limit)) = (rate, limit) {
+    let Some(limit) = report.find(ceiling, row.in_flight) else { return };
+    if let (Some(rate), Some(limit)) = (row.get("per_second"), limit.get("per_second")) {
         row.set("ceiling_percent", 100.0 * rate / limit);
     }
-}
-
-pub fn tally() -> Tally {
-    Rc::new(RefCell::new(Latencies::default()))
+    let cpu = |row: &Row| Some(row.get("server_cpu_ms")? + row.get("client_cpu_ms")?);
+    if let (Some(used), Some(limit)) = (cpu(row), cpu(limit)) {
+        row.set("ceiling_cpu_percent", 100.0 * limit / used);
+    }
 }
 
 pub fn chain_definition() -> Value {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::json;
 
-use super::{Ground, ORDER, meter, tally};
+use super::{Ground, ORDER, meter};
 use crate::bar::PARKED;
 use crate::client::Client;
 use crate::http;
-use crate::lane::Starter;
+use crate::lane::{Starter, Tally};
 use crate::load;
-use crate::meter::gauge;
+use crate::meter::{Done, gauge};
 use crate::process::{self, MIB};
 use crate::report::{Report, Row};
 use crate::server::Server;
@@ -42,15 +42,15 @@ pub fn measure(report: &mut Report, ground: &Ground, count: u64) -> anyhow::Resu
     let members = json!({ "stateMachineArn": machine, "input": ORDER });
     http::write_call(&mut start, &server.address, "StartExecution", &members.to_string());
 
-    load::run(&server.address, Starter::lanes(start.clone(), WARM_UP_STARTS, IN_FLIGHT, &tally()), Vec::new())?;
+    load::run(&server.address, Starter::lanes(start.clone(), WARM_UP_STARTS, IN_FLIGHT, &Tally::default()), Vec::new())?;
     all_parked(&server.address, WARM_UP_STARTS)?;
     let resident_before = process::resident_bytes(server.id())?;
     let mut row = Row::new(PARKED, IN_FLIGHT);
-    let (meter, tally) = (meter(&server, &[]), tally());
+    let (meter, tally) = (meter(&server), Tally::default());
     let before = meter.read()?;
-    let elapsed = load::run(&server.address, Starter::lanes(start, count, IN_FLIGHT, &tally), Vec::new())?;
-    meter.account(&mut row, &before, count)?;
-    row.set("per_second", count as f64 / elapsed.as_secs_f64());
+    let ran = load::run(&server.address, Starter::lanes(start, count, IN_FLIGHT, &tally), Vec::new())?;
+    meter.account(&mut row, &before, Done { operations: count, received_bytes: ran.received_bytes })?;
+    row.set("per_second", count as f64 / ran.elapsed.as_secs_f64());
     row.set_latencies(&tally.take());
     let resident_then = process::resident_bytes(server.id())?;
     row.set("rss_mib_at_the_last_start", resident_then as f64 / MIB);

@@ -9,6 +9,7 @@ use crate::bar::SAGA_ENDPOINT;
 use crate::client::text_of;
 use crate::lane::{Shown, Started, Worker};
 use crate::load::{Lane, Lanes};
+use crate::meter::{Meter, Tells};
 use crate::report::{Report, Row};
 use crate::server::{Server, Setup};
 
@@ -64,10 +65,15 @@ pub fn measure(report: &mut Report, ground: &Ground, by: By, in_flights: &[usize
         By::Activity => workers(&server.address, &resources),
         By::Endpoint | By::Python => Lanes::new(),
     };
-    let beside: Vec<&Server> = endpoint.iter().collect();
+    let tells = match (by, &endpoint) {
+        (By::Endpoint, Some(endpoint)) => Tells::Endpoint(endpoint.address.clone()),
+        (By::Endpoint, None) | (By::Activity, _) => Tells::TheClient,
+        (By::Python, _) => Tells::Many,
+    };
+    let meter = Meter { beside: endpoint.iter().map(Server::id).collect(), tells, ..meter(&server) };
     for in_flight in in_flights {
         let mut row = Row::new(name, *in_flight);
-        run_workflows(&mut row, &meter(&server, &beside), &started, ground.duration, workers)?;
+        run_workflows(&mut row, &meter, &started, ground.duration, workers)?;
         report.add(row);
     }
     server.stop()
@@ -97,7 +103,9 @@ fn write_functions(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
     std::fs::create_dir(&code)?;
     std::fs::write(code.join("steps.py"), "def handle(event, context):\n    return {\"orderId\": \"o-1\", \"state\": \"done\"}\n")?;
     let table = |step: &str| {
-        format!("[lambda.{step}]\nruntime = \"python3\"\nhandler = \"steps.handle\"\ncode = \"functions\"\nconcurrency = {PROCESSES_A_STEP}\n\n")
+        format!(
+            "[lambda.{step}]\nruntime = \"python3\"\nhandler = \"steps.handle\"\ncode = \"functions\"\nconcurrency = {PROCESSES_A_STEP}\n\n"
+        )
     };
     let config = folder.join("skald.toml");
     std::fs::write(&config, STEPS.map(table).concat())?;
