@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{connect, free_port, until_ready};
+use super::{free_port, until_ready};
+use crate::client::Client;
 use crate::lane::{Shown, Started};
 use crate::meter::Meter;
 use crate::report::{Report, Row};
@@ -22,7 +23,7 @@ pub fn measure(report: &mut Report, ground: &Ground, peers: &Path, in_flights: &
     let mut command = Command::new(program);
     command.args(["--addr", &address, "--log-level", "error"]).current_dir(folder.path());
     let peer = Peer::start(command, &folder.path().join("log"))?;
-    let machine = until_ready(|| connect(&address)?.create_machine("Chain", &chain_definition(), "STANDARD"))?;
+    let machine = until_ready(|| Client::connect(&address)?.create_machine("Chain", &chain_definition(), "STANDARD"))?;
     let started = Started { host: address, machine, input: ORDER.to_owned(), shown: Shown::Everything };
     let meter = Meter { server: vec![peer.id()], ..Meter::default() };
     for in_flight in in_flights {

@@ -8,8 +8,6 @@ pub mod restate;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::client::Client;
-
 /// How long a product may take to answer its first request.
 const READY_MAX: Duration = Duration::from_secs(60);
 
@@ -28,8 +26,4 @@ fn until_ready<T>(attempt: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> 
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
-}
-
-fn connect(address: &str) -> anyhow::Result<Client> {
-    Client::connect(address)
 }

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{connect, free_port, until_ready};
+use super::{free_port, until_ready};
+use crate::client::Client;
 use crate::http;
 use crate::meter::Meter;
 use crate::report::{Report, Row};
@@ -52,12 +53,12 @@ pub fn measure(report: &mut Report, ground: &Ground, peers: &Path, in_flights: &
     let (ingress, admin) = (format!("127.0.0.1:{ingress}"), format!("127.0.0.1:{admin}"));
     until_ready(|| {
         let registration = json!({ "uri": format!("http://127.0.0.1:{worker_port}"), "use_http_11": false });
-        let (status, body) = connect(&admin)?.post("/deployments", &registration)?;
+        let (status, body) = Client::connect(&admin)?.post("/deployments", &registration)?;
         anyhow::ensure!((200..300).contains(&status), "{status} {}", String::from_utf8_lossy(&body));
         Ok(())
     })?;
     until_ready(|| {
-        let (status, body) = connect(&ingress)?.post("/saga/run", &json!({ "orderId": "o-1" }))?;
+        let (status, body) = Client::connect(&ingress)?.post("/saga/run", &json!({ "orderId": "o-1" }))?;
         anyhow::ensure!(status == 200, "{status} {}", String::from_utf8_lossy(&body));
         Ok(())
     })?;
