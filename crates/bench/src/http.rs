@@ -61,7 +61,7 @@ mod tests {
     fn heads_are_read_when_they_are_complete() {
         let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\ncontent-length: 12\r\n\r\nhello";
         let head = read_head(answer).expect("the head is well formed");
-        assert_eq!(head, Some(Head { status: 400, body_start: 72, body_end: 84 }));
+        assert_eq!(head, Some(Head { status: 400, body_start: 74, body_end: 86 }));
         assert_eq!(read_head(&answer[..40]).expect("what is there is well formed"), None);
         assert!(read_head(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
