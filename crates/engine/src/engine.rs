@@ -10,8 +10,9 @@ use skald_aws::arn::{Arn, ArnError, StatesResource};
 use skald_integrations::Perform;
 use skald_interpreter::{Identity, Status, TaskAnswer};
 use skald_query::Payload;
-use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table, Urgency};
+use skald_store::{Batch, Change, EntityId, Epoch, Operation, PartitionId, Store, Table, Urgency};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::activity::{ActivityTask, Delivery, NoPlace, Place, Taken};
 use crate::admission::{LiveBytes, Pace, Standing, WaitingStart};
@@ -60,10 +61,9 @@ impl Engine {
         let owner_count = options.owners.max(1);
         let mut epochs: Vec<HashMap<_, _>> = vec![HashMap::new(); owner_count];
         let mut express_epochs = HashMap::new();
-        for partition in 0..keys::PARTITIONS {
-            let epoch = store.claim(PartitionId(partition)).await?;
-            epochs[usize::from(partition) % owner_count].insert(PartitionId(partition), epoch);
-            express_epochs.insert(PartitionId(partition), epoch);
+        for (partition, epoch) in claim_all(&store).await? {
+            epochs[usize::from(partition.0) % owner_count].insert(partition, epoch);
+            express_epochs.insert(partition, epoch);
         }
         let (owners, receivers): (Vec<_>, Vec<_>) = (0..owner_count)
             .map(|_| {
@@ -511,7 +511,7 @@ impl Engine {
     /// Who an execution is and where it stands, as far as that is durable.
     pub(crate) async fn execution(&self, scope: &Scope, execution_arn: &str) -> Result<(Arc<Identity>, Status), DescribeExecutionError> {
         let (_, entity) = self.find(scope, execution_arn).await?;
-        match self.shared.live.get(entity) {
+        match self.shared.live.known(entity) {
             Some(summary) => Ok((Arc::clone(&summary.identity), summary.status.clone())),
             None => Ok(read::stored(&self.shared, entity).await.map(|(identity, status)| (Arc::new(identity), status))?),
         }
@@ -549,6 +549,16 @@ impl Engine {
         }
         self.shared.book.finish_deletion(machine, self.shared.now()).await
     }
+}
+
+/// Claims every partition, all at once: a store makes many claims durable with one flush.
+async fn claim_all(store: &Arc<dyn Store>) -> Result<Vec<(PartitionId, Epoch)>, skald_store::Error> {
+    let mut claims = JoinSet::new();
+    for partition in (0..keys::PARTITIONS).map(PartitionId) {
+        let store = Arc::clone(store);
+        claims.spawn(async move { Ok((partition, store.claim(partition).await?)) });
+    }
+    claims.join_all().await.into_iter().collect()
 }
 
 /// A poll in the line, counted for as long as it waits.

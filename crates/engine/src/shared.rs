@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 use skald_asl::Timestamp;
+use skald_aws::hex;
 use skald_integrations::Perform;
 use skald_interpreter::{Dice, Identity, Record};
 use skald_store::{EntityId, PartitionId, Store};
@@ -90,14 +91,14 @@ impl Entropy {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.draw().to_be_bytes());
         bytes[8..].copy_from_slice(&self.draw().to_be_bytes());
-        uuid_of(bytes)
+        hex::uuid(bytes)
     }
 }
 
 /// A UUID that depends on `parts` alone.
 pub(crate) fn derived_uuid(parts: &[&[u8]]) -> String {
     let hash = hash_of(parts);
-    uuid_of(hash[..16].try_into().expect("a SHA-256 is longer"))
+    hex::uuid(hash[..16].try_into().expect("a SHA-256 is longer"))
 }
 
 /// SHA-256 over `parts`, each with its length, so that no two lists of parts meet.
@@ -111,20 +112,6 @@ pub(crate) fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// In the form of a random (version 4) UUID.
-fn uuid_of(mut bytes: [u8; 16]) -> String {
-    bytes[6] = bytes[6] & 0x0F | 0x40;
-    bytes[8] = bytes[8] & 0x3F | 0x80;
-    let mut text = String::with_capacity(36);
-    for (index, byte) in bytes.into_iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.extend([byte >> 4, byte & 0x0F].map(|half| char::from(HEX_DIGITS[usize::from(half)])));
-    }
-    text
-}
 
 /// Counts calls that run, so that a graceful stop can wait for them.
 #[derive(Default)]

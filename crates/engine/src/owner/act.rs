@@ -154,6 +154,9 @@ impl Owner {
             if before.is_some() {
                 self.shared.live.withdraw(entity);
             }
+            if let (true, Some(summary)) = (end_is_new, Summary::of(entity, execution, &live.prefix)) {
+                self.shared.live.remember(summary);
+            }
         } else if changed && let Some(summary) = Summary::of(entity, execution, &live.prefix) {
             self.shared.live.publish(summary);
         }
