@@ -138,9 +138,12 @@ impl Engine {
     /// Waits until the store says that it is broken, and says why: nothing more can be acknowledged.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
-        match broken.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "the engine is gone".to_owned(),
+        tokio::select! {
+            reason = self.shared.store.broken() => reason,
+            said = broken.wait_for(Option::is_some) => match said {
+                Ok(reason) => reason.clone().unwrap_or_default(),
+                Err(_) => "the engine is gone".to_owned(),
+            },
         }
     }
 

@@ -288,6 +288,10 @@ impl Store for EmbeddedStore {
         self.shared.latest_time()
     }
 
+    async fn broken(&self) -> String {
+        self.shared.broken().await
+    }
+
     async fn close(&self) -> Result<(), Error> {
         self.shared.check_usable()?;
         self.shared.is_closing.store(true, Ordering::Release);

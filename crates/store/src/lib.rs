@@ -78,6 +78,11 @@ pub trait Store: Send + Sync + 'static {
     /// The greatest [`Batch::at`] that was ever made durable, milliseconds since 1970; 0 for an empty store.
     fn latest_time(&self) -> i64;
 
+    /// Waits until the store is broken, and says why: nothing more can be acknowledged until it is opened again.
+    async fn broken(&self) -> String {
+        std::future::pending().await
+    }
+
     /// Finishes what is in flight, writes what makes the next opening quick, and closes.
     async fn close(&self) -> Result<(), Error>;
 }

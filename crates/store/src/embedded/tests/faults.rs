@@ -221,7 +221,9 @@ async fn stays_broken(failure: Failure) {
     let next = |number| batch(epoch).entry(records(entity(1), number, 1, "x")).change(put(Table::Meta, "k", "v"));
     store.append(next(0)).await.expect("appended");
     files.set_failing(Some(failure));
-    assert!(matches!(store.append(next(1)).await, Err(Error::Damaged(_))));
+    let appending = store.append(next(1));
+    assert!(store.broken().await.contains("000000000001.log"), "whoever waits for it hears why");
+    assert!(matches!(appending.await, Err(Error::Damaged(_))));
     files.set_failing(None);
     let damaged =
         |answer: Result<(), Error>| assert!(matches!(&answer, Err(Error::Damaged(why)) if why.contains("000000000001.log")), "{answer:?}");
