@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead, Table, Urgency,
+    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead,
+    Table, Urgency,
 };
 use model::Model;
 use workload::{Random, Workload};

@@ -41,8 +41,7 @@ async fn measure_load(folder: &Path, load: Load, time: Duration) {
         epoch = store.claim(PartitionId(partition as u16)).await.expect("the partition can be claimed");
     }
     let (began, before) = (Instant::now(), Usage::now());
-    let drivers: Vec<_> =
-        (0..DRIVERS).map(|driver| tokio::spawn(drive(Arc::clone(&store), epoch, load, driver, began + time))).collect();
+    let drivers: Vec<_> = (0..DRIVERS).map(|driver| tokio::spawn(drive(Arc::clone(&store), epoch, load, driver, began + time))).collect();
     let (mut appends, mut latencies) = (0, Vec::new());
     for driver in drivers {
         let (count, times) = driver.await.expect("the driver ends well");
@@ -79,8 +78,7 @@ async fn drive(store: Arc<EmbeddedStore>, epoch: Epoch, load: Load, driver: u64,
     };
     while !is_over(appends, round) {
         let began = Instant::now();
-        let flights: Vec<_> =
-            (0..TOGETHER).map(|slot| store.append(batch(epoch, load, driver * TOGETHER + slot, round, &text))).collect();
+        let flights: Vec<_> = (0..TOGETHER).map(|slot| store.append(batch(epoch, load, driver * TOGETHER + slot, round, &text))).collect();
         for flight in flights {
             flight.await.expect("the batch can be appended");
         }
@@ -131,5 +129,8 @@ fn change(table: Table, key: String, operation: Operation) -> Change {
 
 /// As compressible as JSON about.
 fn payload() -> Vec<u8> {
-    (0..).flat_map(|number: u32| format!(r#"{{"order":{},"state":"Reserve"}},"#, number.wrapping_mul(2_654_435_761)).into_bytes()).take(2000).collect()
+    (0..)
+        .flat_map(|number: u32| format!(r#"{{"order":{},"state":"Reserve"}},"#, number.wrapping_mul(2_654_435_761)).into_bytes())
+        .take(2000)
+        .collect()
 }

@@ -69,7 +69,14 @@ impl Space {
     pub(super) fn new(files: Arc<dyn Files>, segment_bytes: u64, reserve: usize, spares: Vec<u64>, wanted: SegmentHeader) -> Arc<Self> {
         let next_number = spares.iter().max().map_or(1, |last| last + 1);
         let state = State { spares, next_number, wanted: Some(wanted), ..State::default() };
-        Arc::new(Self { files, segment_bytes, reserve, state: Mutex::new(state), changed: Condvar::new(), is_short: AtomicBool::new(false) })
+        Arc::new(Self {
+            files,
+            segment_bytes,
+            reserve,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            is_short: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn spawn(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {

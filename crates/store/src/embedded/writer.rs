@@ -196,9 +196,7 @@ impl Writer {
     fn commit(&mut self) {
         let failed = match self.write() {
             Ok(()) => None,
-            Err(WriteError::Full(why)) => {
-                Some(Error::Full(why))
-            }
+            Err(WriteError::Full(why)) => Some(Error::Full(why)),
             Err(WriteError::Broken(why)) => {
                 tracing::error!(why, "the log cannot be written: the store stops");
                 self.shared.break_down(&why);

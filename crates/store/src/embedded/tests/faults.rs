@@ -92,7 +92,8 @@ async fn work(store: &Arc<EmbeddedStore>, epoch: Epoch, seed: u64, title: &str) 
         let entry = records(entity, expected, 1, &"x".repeat(random.below(900) as usize));
         let entry = if number % 4 == 3 { entry.with_head("head") } else { entry };
         let urgency = if number % 3 == 0 { Urgency::Start } else { Urgency::RunningWork };
-        let batch = Batch { urgency, ..batch(epoch).entry(entry).change(put(Table::Lists, &format!("{}", number % 5), &number.to_string())) };
+        let batch =
+            Batch { urgency, ..batch(epoch).entry(entry).change(put(Table::Lists, &format!("{}", number % 5), &number.to_string())) };
         match store.append(batch.clone()).await {
             Ok(()) => {
                 assert!(!outcome.broken, "{title}: a broken store wrote");
@@ -129,7 +130,8 @@ async fn a_disk_that_is_full_at_any_allocation_loses_nothing_and_goes_on() {
         outcome.model.compare(&as_contract).await;
         drop((store, as_contract));
         // Opening needs no room.
-        let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open_with(folder.path(), options, files.clone()).expect("it opens on a full disk"));
+        let store: Arc<dyn Store> =
+            Arc::new(EmbeddedStore::open_with(folder.path(), options, files.clone()).expect("it opens on a full disk"));
         outcome.model.compare(&store).await;
         files.set_full(false);
         let epoch = store.claim(contract::HERE).await.expect("claimed");
