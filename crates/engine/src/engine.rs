@@ -151,12 +151,11 @@ impl Engine {
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
         tokio::select! {
-            reason = broken.wait_for(Option::is_some) => match reason {
+            reason = self.shared.store.broken() => reason,
+            said = broken.wait_for(Option::is_some) => match said {
                 Ok(reason) => reason.clone().unwrap_or_default(),
                 Err(_) => "the engine is gone".to_owned(),
             },
-            // A store may find out by itself, while nothing is asked of it.
-            reason = self.shared.store.broken() => reason,
         }
     }
 

@@ -63,7 +63,8 @@ async fn park(folder: &Path, entities: u64) {
     }
     let (elapsed, used) = (began.elapsed(), Usage::now().since(&before));
     let rate = entities as f64 / elapsed.as_secs_f64();
-    println!("{entities} parked at {rate:.0}/s, {:.1} µs CPU each", used.micros_each(entities));
+    let (all, system) = (used.micros_each(entities), used.system_micros_each(entities));
+    println!("{entities} parked at {rate:.0}/s, {all:.1} µs CPU each, of these {system:.1} in the kernel");
     let each = |bytes: u64| bytes.saturating_sub(memory) as f64 / entities as f64;
     println!("memory each: {:.0} bytes while parking, {:.0} at most", each(anonymous_bytes()), each(most));
     store.settle().await.expect("the store settles");

@@ -93,7 +93,7 @@ pub struct EmbeddedStore {
     lock: Mutex<Option<File>>,
 }
 
-const FORMAT: &str = "skald store 1\n";
+const FORMAT: &str = "skald store 2\n";
 
 impl EmbeddedStore {
     /// Opens the store in `folder`, or makes one there. Blocks while it reads the log.

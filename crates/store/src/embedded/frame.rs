@@ -17,7 +17,7 @@ pub(super) const FRAME_HEADER_BYTES: usize = 32;
 /// Frames begin at multiples of this, so that a search for them is quick.
 pub(super) const ALIGNMENT: usize = 32;
 /// The version of everything in the log.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"SkaldLog";
 const FRAME_MAGIC: [u8; 4] = *b"SkFr";

@@ -7,7 +7,7 @@
 //! One damage cannot be told from a crash: in the last frame of all. A store that was closed has an empty frame there.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::Options;
@@ -55,11 +55,7 @@ pub(super) enum WriteError {
 
 /// Which segments there are, the active one last.
 #[derive(Default)]
-pub(super) struct Segments {
-    list: Mutex<Vec<SegmentSummary>>,
-    /// How many want every segment to stay. Locked while one is retired.
-    holds: Mutex<usize>,
-}
+pub(super) struct Segments(Mutex<Vec<SegmentSummary>>);
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SegmentSummary {
@@ -69,16 +65,13 @@ pub(super) struct SegmentSummary {
     pub(super) end: u64,
 }
 
-/// While this is there, no segment is retired: what lies in the log's files stays.
-pub(super) struct Hold(Arc<Segments>);
-
 impl Log {
     /// Opens what is there, cut where the last frame is incomplete; makes the first segment when there is none.
     pub(super) fn open(files: Arc<dyn Files>, options: &Options) -> Result<Found, Error> {
         let scan = Scan::run(&*files)?;
         let cannot = |error: io::Error| Error::Damaged(format!("the log cannot be written: {error}"));
         let spares = put_away(&*files, &scan, options.segment_bytes).map_err(cannot)?;
-        let segments = Arc::new(Segments { list: Mutex::new(scan.segments), holds: Mutex::default() });
+        let segments = Arc::new(Segments(Mutex::new(scan.segments)));
         let (active, offset) = match scan.active {
             Some((header, size, offset)) => {
                 let mut file = files.open(&name(header.generation)).map_err(cannot)?;
@@ -218,21 +211,11 @@ impl Segments {
     #[cfg(test)]
     pub(super) fn of(segments: &[(u64, u64)]) -> Self {
         let summary = |&(generation, end): &(u64, u64)| SegmentSummary { generation, size: 100, end };
-        Self { list: Mutex::new(segments.iter().map(summary).collect()), holds: Mutex::default() }
+        Self(Mutex::new(segments.iter().map(summary).collect()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SegmentSummary>> {
-        self.list.lock().expect("nothing panics while it holds the list of segments")
-    }
-
-    fn lock_holds(&self) -> std::sync::MutexGuard<'_, usize> {
-        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a segment that is being retired; from then on none is, as long as the answer lives.
-    pub(super) fn hold(self: &Arc<Self>) -> Hold {
-        *self.lock_holds() += 1;
-        Hold(Arc::clone(self))
+        self.0.lock().expect("nothing panics while it holds the list of segments")
     }
 
     fn push(&self, generation: u64, size: u64, end: u64) {
@@ -270,22 +253,14 @@ impl Segments {
     /// Hands the segments whose items all come before `floor` to `retire`, oldest first: generation and size. The active
     /// one and one with the last item stay.
     pub(super) fn retire_below(&self, floor: u64, mut retire: impl FnMut(u64, u64) -> io::Result<()>) -> io::Result<()> {
-        let holds = self.lock_holds();
-        while *holds == 0 {
+        loop {
             let oldest = match &self.lock()[..] {
                 [oldest, .., active] if oldest.end <= floor && oldest.end < active.end => *oldest,
-                _ => break,
+                _ => return Ok(()),
             };
             retire(oldest.generation, oldest.size)?;
             self.lock().remove(0);
         }
-        Ok(())
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        *self.0.lock_holds() -= 1;
     }
 }
 

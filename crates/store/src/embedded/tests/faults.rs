@@ -46,7 +46,8 @@ async fn on_a_full_disk_starts_are_refused_and_running_work_uses_the_reserve() {
         assert!(position < 100, "the reserve is not endless");
     }
     let on_reserve = (position - before) * 1000;
-    assert!(on_reserve + 2000 >= small().reserve_bytes, "{on_reserve} bytes of running work went to the reserve");
+    // Frames do not fill a segment to its end, and a start may have come just before the disk was found to be full.
+    assert!(on_reserve >= small().reserve_bytes * 2 / 3, "{on_reserve} bytes of running work went to the reserve");
     assert_eq!(store.position(entity(1)).await, Ok(Position(position)), "what is there can be read");
     // The cold store cannot be flushed on such a disk either, and nobody waits for that.
     files.set_full(false);
