@@ -111,8 +111,6 @@ pub(crate) fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 /// Counts calls that run, so that a graceful stop can wait for them.
 #[derive(Default)]
 pub(crate) struct RunningCalls {
