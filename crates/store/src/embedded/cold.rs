@@ -221,6 +221,11 @@ impl Cold {
         self.tree.rotate_memtable();
     }
 
+    /// Flushed tables that were not merged yet.
+    pub(super) fn newest_runs(&self) -> usize {
+        self.tree.l0_run_count()
+    }
+
     /// Makes durable what was sealed.
     pub(super) fn flush(&self) -> Result<(), WriteError> {
         self.versions.set(0);

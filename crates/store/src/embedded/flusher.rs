@@ -44,6 +44,12 @@ pub(super) enum Compact {
     Last(oneshot::Sender<()>),
 }
 
+/// While compaction is so far behind, flushing waits. SOURCE: `lsm-tree` 3.1 counts the runs of a level in one byte of its
+/// manifest: with 256 it could not be read again, and the tables that it does not mention would be deleted.
+const RUNS_MAX: usize = 128;
+const BEHIND_PAUSE: Duration = Duration::from_millis(10);
+/// After so many of these pauses compaction is asked for again: one that failed for want of room is not repeated by itself.
+const BEHIND_PAUSES: u32 = 100;
 /// Between tries.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -65,8 +71,23 @@ impl Flusher {
         }
     }
 
+    fn wait_for_compaction(&self) {
+        let mut pauses = 0;
+        while self.shared.cold.newest_runs() >= RUNS_MAX
+            && !self.shared.is_closing.load(Ordering::Acquire)
+            && self.shared.check_usable().is_ok()
+        {
+            if pauses % BEHIND_PAUSES == 0 {
+                let _ = self.compactor.send(Compact::Now);
+            }
+            pauses += 1;
+            std::thread::sleep(BEHIND_PAUSE);
+        }
+    }
+
     /// Whether it was done; given up only when the store is closed or broken.
     fn flush(&self) -> bool {
+        self.wait_for_compaction();
         let mut pause = PAUSE_MIN;
         let mut flushed = self.shared.cold.flush();
         loop {
