@@ -67,9 +67,12 @@ impl Live {
     /// Keeps an ended execution for a while, for readers of what it was.
     pub(crate) fn remember(&self, summary: Summary) {
         let mut ended = self.ended.write().expect("no panic while remembering");
-        ended.bytes += summary.bytes();
-        ended.in_turn.push_back(summary.entity);
-        ended.by_entity.insert(summary.entity, Arc::new(summary));
+        let (entity, bytes) = (summary.entity, summary.bytes());
+        match ended.by_entity.insert(entity, Arc::new(summary)) {
+            Some(before) => ended.bytes -= before.bytes(),
+            None => ended.in_turn.push_back(entity),
+        }
+        ended.bytes += bytes;
         while ended.bytes > ENDED_BYTES_MAX {
             let Some(oldest) = ended.in_turn.pop_front() else { return };
             if let Some(oldest) = ended.by_entity.remove(&oldest) {

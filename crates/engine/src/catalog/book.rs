@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use skald_asl::{Definition, Timestamp, parse};
+use skald_interpreter::note::Origin;
 use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table, Urgency};
 
 use super::fate::Fate;
@@ -65,6 +66,24 @@ impl Machined {
 
     fn key(&self) -> (Scope, String) {
         (self.record.scope.clone(), self.record.name.clone())
+    }
+
+    /// What one of its executions is, if nothing special is asked for.
+    pub(crate) fn origin(&self, execution_name: String, trace_header: Option<String>) -> Origin {
+        let record = &self.record;
+        Origin {
+            partition: record.scope.partition.clone(),
+            region: record.scope.region.clone(),
+            account: record.scope.account.clone(),
+            machine_name: record.name.clone(),
+            machine_incarnation: record.incarnation,
+            revision: self.revision.record.number,
+            execution_name,
+            role_arn: self.revision.record.role_arn.clone(),
+            trace_header,
+            express_id: None,
+            parent: None,
+        }
     }
 
     pub(crate) fn arn(&self) -> String {

@@ -265,20 +265,8 @@ fn room_kib(input_bytes: usize) -> u32 {
 }
 
 fn origin(shared: &Shared, machine: &Machined, name: Option<String>, trace_header: Option<String>) -> Origin {
-    let record = &machine.record;
-    Origin {
-        partition: record.scope.partition.clone(),
-        region: record.scope.region.clone(),
-        account: record.scope.account.clone(),
-        machine_name: record.name.clone(),
-        machine_incarnation: record.incarnation,
-        revision: machine.revision.record.number,
-        execution_name: name.unwrap_or_else(|| shared.entropy.uuid()),
-        role_arn: machine.revision.record.role_arn.clone(),
-        trace_header,
-        parent: None,
-        express_id: Some(shared.entropy.uuid()),
-    }
+    let name = name.unwrap_or_else(|| shared.entropy.uuid());
+    Origin { express_id: Some(shared.entropy.uuid()), ..machine.origin(name, trace_header) }
 }
 
 /// Its number among entities: no journal belongs to it.

@@ -154,7 +154,7 @@ impl Owner {
             if before.is_some() {
                 self.shared.live.withdraw(entity);
             }
-            if let (true, Some(summary)) = (end_is_new, Summary::of(entity, execution, &live.prefix)) {
+            if let Some(summary) = Summary::of(entity, execution, &live.prefix) {
                 self.shared.live.remember(summary);
             }
         } else if changed && let Some(summary) = Summary::of(entity, execution, &live.prefix) {

@@ -42,6 +42,7 @@ pub(crate) struct Entity {
     pub(crate) calls: HashMap<EventId, AbortHandle>,
     /// Jobs whose end is waited for.
     pub(crate) follows: HashMap<EventId, AbortHandle>,
+    /// What is done about what it owes.
     pub(crate) settling: HashMap<EventId, AbortHandle>,
     /// When a worker was last heard of. Soft: a restart begins anew.
     pub(crate) heartbeats: HashMap<EventId, Timestamp>,

@@ -70,20 +70,7 @@ impl Owner {
         let arn = machine.arn();
         let partition = keys::partition_of(&arn, &name);
         let entity = EntityId::new(partition, u64::try_from(now.millis).unwrap_or(0), self.shared.entropy.draw());
-        let record = &machine.record;
-        let origin = Origin {
-            partition: record.scope.partition.clone(),
-            region: record.scope.region.clone(),
-            account: record.scope.account.clone(),
-            machine_name: record.name.clone(),
-            machine_incarnation: record.incarnation,
-            revision: machine.revision.record.number,
-            execution_name: name,
-            role_arn: machine.revision.record.role_arn.clone(),
-            trace_header,
-            express_id: None,
-            parent,
-        };
+        let origin = Origin { parent, ..machine.origin(name, trace_header) };
         let started = Started { execution_arn: origin.execution_arn(), started_at: now };
         let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };
         let execution = Execution::unborn(Arc::clone(&machine.revision.definition));

@@ -294,7 +294,9 @@ async fn a_machine_is_logged_as_it_asks_for() {
             let rig = rig(true).await;
             rig.create(machine_type, FAIL, &format!(r#"{{"level":"{level}","includeExecutionData":true,{destinations}}}"#)).await;
             rig.engine.start_execution(&scope(), start("N")).await.expect("the name is free");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            while rig.engine.metrics().ended().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             rig.engine.stop(Duration::from_secs(1)).await;
             let lines: Vec<serde_json::Value> =
                 rig.log.0.lock().expect("no panic").iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
