@@ -18,8 +18,10 @@ mod files;
 mod flusher;
 mod frame;
 mod log;
+mod manifest;
 mod marker;
 mod shared;
+mod table_file;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -101,7 +103,7 @@ impl EmbeddedStore {
         let Found { log, first_sequence, manifest } = Log::open(Arc::clone(&files), options.segment_bytes)?;
         let tree = folder.join("tree");
         if is_new && first_sequence.is_some() {
-            return Err(Error::Damaged(format!("{}: there is a log, and no file `format`", folder.display())));
+            return Err(Error::Damaged("format at offset 0: it is missing, and there is a log".to_owned()));
         }
         check_manifest(&tree, manifest)?;
         let cold = Cold::open(tree.clone(), options.cache_bytes)?;
@@ -311,11 +313,13 @@ fn check_log_fits(log: &Log, first_sequence: Option<u64>, marker: Option<&Marker
         None => marker.is_some(),
     };
     if begins_too_late {
-        return Err(Error::Damaged(format!("the log does not reach back to item {needed}, where the cold store needs it")));
+        let missing = log.segments().oldest().saturating_sub(1).max(1);
+        let name = log::name(missing);
+        return Err(Error::Damaged(format!("log/{name} at offset 0: it is missing, the cold store needs the log back to item {needed}")));
     }
     if log.last_sequence() < in_tree {
-        let last = log.last_sequence();
-        return Err(Error::Damaged(format!("the log ends with item {last}, the cold store with {in_tree}")));
+        let (name, offset, last) = (log::name(log.generation()), log.offset(), log.last_sequence());
+        return Err(Error::Damaged(format!("log/{name} at offset {offset}: the log ends with item {last}, the cold store with {in_tree}")));
     }
     Ok(())
 }
@@ -327,9 +331,9 @@ fn check_manifest(tree: &Path, noted: Option<(u64, u32)>) -> Result<(), Error> {
         Some((found, _)) if found > version => Ok(()),
         Some(found) if found == (version, checksum) => Ok(()),
         Some((found, _)) if found == version => {
-            Err(Error::Damaged(format!("{}: it is not what was written", tree.join(format!("v{version}")).display())))
+            Err(Error::Damaged(format!("tree/v{version} at offset 0: it is not what was written")))
         }
-        Some(_) | None => Err(Error::Damaged(format!("{}: it is older than the log", tree.join("current").display()))),
+        Some(_) | None => Err(Error::Damaged("tree/current at offset 0: it is older than the log".to_owned())),
     }
 }
 
@@ -347,11 +351,11 @@ fn lock(folder: &Path) -> Result<File, Error> {
 /// Whether the store is yet to be made.
 fn check_format(folder: &Path) -> Result<bool, Error> {
     let path = folder.join("format");
-    match fs::read_to_string(&path) {
-        Ok(found) if found == FORMAT => Ok(false),
+    match fs::read(&path) {
+        Ok(found) if found == FORMAT.as_bytes() => Ok(false),
         Ok(found) => {
-            let (found, known) = (found.trim_end(), FORMAT.trim_end());
-            Err(Error::Damaged(format!("{}: the format is {found:?}, this release reads {known:?}", path.display())))
+            let (found, known) = (String::from_utf8_lossy(&found).trim_end().to_owned(), FORMAT.trim_end());
+            Err(Error::Damaged(format!("format at offset 0: the format is {found:?}, this release reads {known:?}")))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(cannot("read", &path, &error)),

@@ -14,9 +14,10 @@
 //! it must not see could have displaced the one it should: flushing and compacting keep only the newest. [`Cold::read`]
 //! sees to that by trying again when the version of the tree changed under it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use lsm_tree::compaction::Leveled;
@@ -24,7 +25,9 @@ use lsm_tree::{AbstractTree, AnyTree, Cache, Config, Guard, SequenceNumberCounte
 
 use super::frame::{Malformed, Reader};
 use super::log::FIRST_SEQUENCE;
+use super::manifest::Manifest;
 use super::marker::Marker;
+use super::table_file::TableFile;
 use crate::page::{Page, Room};
 use crate::{Direction, EntityId, Error, Position, StoredChunk, StoredHead, Table};
 
@@ -35,6 +38,8 @@ pub(super) struct Cold {
     /// number, and a reader is always given the newest.
     versions: SequenceNumberCounter,
     visible: AtomicU64,
+    /// The first damage that was found: its place is not looked for twice.
+    damage: OnceLock<String>,
 }
 
 /// A segment of records is begun anew above this, so that reading a page does not load a whole journal.
@@ -49,9 +54,9 @@ impl Cold {
         let versions = SequenceNumberCounter::default();
         let config = Config::new(&path, versions.clone(), SequenceNumberCounter::default())
             .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)));
-        let tree = config.open().map_err(|error| damaged(&path, &error))?;
+        let tree = config.open().map_err(|error| Error::Damaged(find_damage(&path).unwrap_or_else(|| unplaced(&error))))?;
         let visible = tree.get_highest_persisted_seqno().map_or(FIRST_SEQUENCE, |highest| highest + 1);
-        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible) })
+        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible), damage: OnceLock::new() })
     }
 
     pub(super) fn put_row(&self, table: Table, key: &[u8], value: Bytes, sequence: u64) {
@@ -123,7 +128,7 @@ impl Cold {
         }
         let rows = self.read(|visible| self.tree.range(row_key(table, from)..row_key(table, to), visible, None));
         let pair = |row: lsm_tree::IterGuardImpl| {
-            let (key, value) = row.into_inner().map_err(|error| damaged(&self.path, &error))?;
+            let (key, value) = row.into_inner().map_err(|error| self.damaged(&error))?;
             Ok((Bytes::from(key).slice(2..), Bytes::from(value)))
         };
         match direction {
@@ -165,7 +170,7 @@ impl Cold {
     }
 
     fn segment(&self, entity: EntityId, segment: lsm_tree::IterGuardImpl) -> Result<Vec<StoredChunk>, Error> {
-        let (key, value) = segment.into_inner().map_err(|error| damaged(&self.path, &error))?;
+        let (key, value) = segment.into_inner().map_err(|error| self.damaged(&error))?;
         let value = Bytes::from(value);
         let decode = || {
             let first = key.get(17..25).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed("a short key"))?;
@@ -205,7 +210,7 @@ impl Cold {
         self.versions.set(0);
         let lock = self.tree.get_flush_lock();
         let flushed = self.tree.flush(&lock, self.visible.load(Ordering::Acquire));
-        flushed.map(drop).map_err(|error| damaged(&self.path, &error))
+        flushed.map(drop).map_err(|error| self.damaged(&error))
     }
 
     /// Merges tables until the tree has its shape again.
@@ -214,7 +219,7 @@ impl Cold {
             self.versions.set(0);
             let before = self.tree.current_version().id();
             let visible = self.visible.load(Ordering::Acquire);
-            self.tree.compact(Arc::new(Leveled::default()), visible).map_err(|error| damaged(&self.path, &error))?;
+            self.tree.compact(Arc::new(Leveled::default()), visible).map_err(|error| self.damaged(&error))?;
             if self.tree.current_version().id() == before {
                 break;
             }
@@ -223,7 +228,7 @@ impl Cold {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<UserValue>, Error> {
-        self.read(|visible| self.tree.get(key, visible)).map_err(|error| damaged(&self.path, &error))
+        self.read(|visible| self.tree.get(key, visible)).map_err(|error| self.damaged(&error))
     }
 
     /// Reads what is visible, from one version of the tree that is not newer than that.
@@ -237,6 +242,20 @@ impl Cold {
         }
     }
 
+    /// Names the place: the library only says that something is wrong.
+    fn damaged(&self, error: &lsm_tree::Error) -> Error {
+        let is_damage = match error {
+            lsm_tree::Error::Io(error) => matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::NotFound | ErrorKind::InvalidData),
+            _ => true,
+        };
+        let known = self.damage.get();
+        if !is_damage || known.is_some() {
+            return Error::Damaged(known.filter(|_| is_damage).cloned().unwrap_or_else(|| unplaced(error)));
+        }
+        let Some(place) = find_damage(&self.path) else { return Error::Damaged(unplaced(error)) };
+        Error::Damaged(self.damage.get_or_init(|| place).clone())
+    }
+
     fn malformed(&self, what: &str, entity: EntityId, Malformed(why): &Malformed) -> Error {
         Error::Damaged(format!("{}: {what} of entity {:032x}: {why}", self.path.display(), entity.0))
     }
@@ -244,18 +263,16 @@ impl Cold {
 
 /// The version of the manifest in `path` and a checksum over it; `None` when there is no tree yet.
 pub(super) fn manifest(path: &Path) -> Result<Option<(u64, u32)>, Error> {
-    let read = |name: &str| {
-        let file = path.join(name);
-        std::fs::read(&file).map_err(|error| Error::Damaged(format!("{}: {error}", file.display())))
-    };
-    if !path.join("current").exists() {
-        return Ok(None);
+    Ok(Manifest::read(path)?.map(|manifest| (manifest.version, manifest.checksum)))
+}
+
+/// The first place in the tree's files that is not what was written.
+fn find_damage(path: &Path) -> Option<String> {
+    match Manifest::read(path) {
+        Ok(manifest) => manifest?.tables.iter().find_map(|(table, checksum)| TableFile::scan(path, *table, Some(*checksum)).first_damage()),
+        Err(Error::Damaged(why)) => Some(why),
+        Err(error) => Some(error.to_string()),
     }
-    let current = read("current")?;
-    let version = current.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
-    let version = version.ok_or_else(|| Error::Damaged(format!("{}: it is too short", path.join("current").display())))?;
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(&current), &read(&format!("v{version}"))?);
-    Ok(Some((version, checksum)))
 }
 
 fn row_key(table: Table, key: &[u8]) -> UserKey {
@@ -274,6 +291,7 @@ fn records_key(entity: EntityId, first: Position) -> UserKey {
     UserKey::from(key)
 }
 
-fn damaged(path: &Path, error: &lsm_tree::Error) -> Error {
-    Error::Damaged(format!("{}: {error:?}", path.display()))
+/// What the library says when all files are what was written: the disk could not be read, or the tree not be changed.
+fn unplaced(error: &lsm_tree::Error) -> String {
+    format!("the cold store: {error:?}")
 }

@@ -271,6 +271,10 @@ impl<'a> Reader<'a> {
         Ok(u64_at(self.take(8)?, 0))
     }
 
+    pub(super) fn u128(&mut self) -> Result<u128, Malformed> {
+        Ok(u128::from_le_bytes(self.take(16)?.try_into().expect("sixteen bytes")))
+    }
+
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let length = self.u32()?;
         self.take(length as usize)

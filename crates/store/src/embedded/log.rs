@@ -145,6 +145,16 @@ impl Log {
         self.next_sequence - 1
     }
 
+    /// Of the segment that is written.
+    pub(super) fn generation(&self) -> u64 {
+        self.active.header.generation
+    }
+
+    /// Where the next frame goes.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     pub(super) fn segments(&self) -> Arc<Segments> {
         Arc::clone(&self.segments)
     }
@@ -211,6 +221,11 @@ impl Segments {
 
     fn generations(&self) -> Vec<u64> {
         self.lock().iter().map(|segment| segment.generation).collect()
+    }
+
+    /// The generation of the oldest segment.
+    pub(super) fn oldest(&self) -> u64 {
+        self.lock()[0].generation
     }
 
     /// Allocated ahead not counted.

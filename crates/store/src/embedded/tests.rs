@@ -4,6 +4,7 @@ use crate::contract::workload::{Random, Workload};
 use crate::contract::{self, Disk, batch, entity, put, records};
 
 mod crashes;
+mod anywhere;
 mod damage;
 mod faults;
 mod simulated;
