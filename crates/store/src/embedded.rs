@@ -13,13 +13,17 @@
 //!
 //! Not here yet: a reserve of log space for running work, a repair tool, retention, recycling of segments.
 
+pub mod check;
 mod cold;
 mod files;
 mod flusher;
 mod frame;
 mod log;
+mod log_scan;
 mod manifest;
 mod marker;
+pub mod repair;
+mod salvage;
 mod shared;
 mod table_file;
 mod tails;
@@ -326,8 +330,12 @@ fn check_log_fits(log: &Log, first_sequence: Option<u64>, marker: Option<&Marker
 
 /// The cold tree's manifest is the one that the log knows, or a newer one.
 fn check_manifest(tree: &Path, noted: Option<(u64, u32)>) -> Result<(), Error> {
+    compare_manifest(cold::manifest(tree)?, noted)
+}
+
+fn compare_manifest(found: Option<(u64, u32)>, noted: Option<(u64, u32)>) -> Result<(), Error> {
     let Some((version, checksum)) = noted else { return Ok(()) };
-    match cold::manifest(tree)? {
+    match found {
         Some((found, _)) if found > version => Ok(()),
         Some(found) if found == (version, checksum) => Ok(()),
         Some((found, _)) if found == version => {
@@ -359,6 +367,17 @@ fn check_format(folder: &Path) -> Result<bool, Error> {
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(cannot("read", &path, &error)),
+    }
+}
+
+/// # Errors
+/// `Conflict` when there is something in `folder`.
+fn require_empty(folder: &Path) -> Result<(), Error> {
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(Error::Conflict(format!("{} is not empty", folder.display()))),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot("read", folder, &error)),
     }
 }
 

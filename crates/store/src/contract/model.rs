@@ -82,6 +82,14 @@ impl Model {
         self.entities.get(&entity).map_or(&[], |journal| &journal.chunks)
     }
 
+    pub fn entities(&self) -> impl Iterator<Item = EntityId> {
+        self.entities.keys().copied()
+    }
+
+    pub fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
     /// # Panics
     /// When the store answers anything else than this.
     pub async fn compare(&self, store: &Arc<dyn Store>) {

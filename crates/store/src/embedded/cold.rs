@@ -47,7 +47,7 @@ const SEGMENT_BYTES_MAX: usize = 256 << 10;
 /// One compaction step after another, until nothing changes; this bounds a strategy that never ends.
 const COMPACTIONS_MAX: usize = 16;
 
-const MARKER_KEY: &[u8] = b"M";
+pub(super) const MARKER_KEY: &[u8] = b"M";
 
 impl Cold {
     pub(super) fn open(path: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
@@ -171,21 +171,7 @@ impl Cold {
 
     fn segment(&self, entity: EntityId, segment: lsm_tree::IterGuardImpl) -> Result<Vec<StoredChunk>, Error> {
         let (key, value) = segment.into_inner().map_err(|error| self.damaged(&error))?;
-        let value = Bytes::from(value);
-        let decode = || {
-            let first = key.get(17..25).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed("a short key"))?;
-            let mut first = Position(u64::from_be_bytes(first));
-            let mut reader = Reader(&value);
-            let mut chunks = Vec::new();
-            while !reader.0.is_empty() {
-                let count = reader.u32()?;
-                let bytes = value.slice_ref(reader.bytes()?);
-                chunks.push(StoredChunk { first, count, bytes });
-                first.0 += u64::from(count);
-            }
-            Ok(chunks)
-        };
-        decode().map_err(|why| self.malformed("records", entity, &why))
+        decode_segment(&key, &Bytes::from(value)).map_err(|why| self.malformed("records", entity, &why))
     }
 
     pub(super) fn marker(&self) -> Result<Option<Marker>, Error> {
@@ -275,7 +261,22 @@ fn find_damage(path: &Path) -> Option<String> {
     }
 }
 
-fn row_key(table: Table, key: &[u8]) -> UserKey {
+/// The chunks of a segment of records.
+pub(super) fn decode_segment(key: &[u8], value: &Bytes) -> Result<Vec<StoredChunk>, Malformed> {
+    let first = key.get(17..25).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed("a short key"))?;
+    let mut first = Position(u64::from_be_bytes(first));
+    let mut reader = Reader(value);
+    let mut chunks = Vec::new();
+    while !reader.0.is_empty() {
+        let count = reader.u32()?;
+        let bytes = value.slice_ref(reader.bytes()?);
+        chunks.push(StoredChunk { first, count, bytes });
+        first.0 += u64::from(count);
+    }
+    Ok(chunks)
+}
+
+pub(super) fn row_key(table: Table, key: &[u8]) -> UserKey {
     UserKey::fused(&[b'T', table as u8], key)
 }
 

@@ -322,7 +322,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn table(number: u8) -> Result<Table, Malformed> {
+pub(super) fn table(number: u8) -> Result<Table, Malformed> {
     [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta]
         .into_iter()
         .find(|table| *table as u8 == number)

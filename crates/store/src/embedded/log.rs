@@ -397,6 +397,6 @@ pub(super) fn name(generation: u64) -> String {
     format!("{generation:012}.log")
 }
 
-fn generation(name: &str) -> Option<u64> {
+pub(super) fn generation(name: &str) -> Option<u64> {
     name.strip_suffix(".log")?.parse().ok()
 }

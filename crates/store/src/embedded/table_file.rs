@@ -22,6 +22,7 @@ pub(super) struct TableFile {
     path: PathBuf,
     /// As [`Damage`] shows it.
     name: String,
+    bytes: u64,
     compression: CompressionType,
     /// Whole data blocks, in order of their keys.
     blocks: Vec<Place>,
@@ -63,7 +64,7 @@ impl TableFile {
     pub(super) fn scan(tree: &Path, table: u64, expected: Option<u128>) -> Self {
         let path = tree.join(table_path(table));
         let name = format!("tree/{}", table_path(table).display());
-        let mut scanned = Self { path, name, compression: CompressionType::None, blocks: Vec::new(), damages: Vec::new() };
+        let mut scanned = Self { path, name, bytes: 0, compression: CompressionType::None, blocks: Vec::new(), damages: Vec::new() };
         match fs::read(&scanned.path) {
             Ok(bytes) => scanned.walk(&bytes, expected),
             Err(error) => scanned.damage(Place { offset: 0, length: 0 }, &error.to_string(), true),
@@ -78,6 +79,11 @@ impl TableFile {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The entries of the whole blocks, in order of their keys.
@@ -101,6 +107,7 @@ impl TableFile {
     }
 
     fn walk(&mut self, bytes: &[u8], expected: Option<u128>) {
+        self.bytes = bytes.len() as u64;
         let sections = sections(bytes);
         match &sections {
             Some(sections) => {

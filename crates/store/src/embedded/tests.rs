@@ -7,6 +7,7 @@ mod crashes;
 mod anywhere;
 mod damage;
 mod faults;
+mod mending;
 mod simulated;
 
 use simulated::SimulatedFiles;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Harm {
+pub(super) enum Harm {
     Flip { at: usize },
     Truncate { to: usize },
     Zero { from: usize, length: usize },
@@ -17,7 +17,7 @@ enum Harm {
 
 impl Harm {
     /// Every kind, at places all over a file of this length, other ones for each file.
-    fn all_over(length: usize, random: &mut Random) -> Vec<Self> {
+    pub(super) fn all_over(length: usize, random: &mut Random) -> Vec<Self> {
         let mut all = vec![Self::Delete];
         let ends = [0, length / 2, length.saturating_sub(1)].map(|at| at as u64);
         let mut places = |count| ends.into_iter().chain((0..count).map(|_| random.below(length.max(1) as u64)).collect::<Vec<_>>());
@@ -27,7 +27,7 @@ impl Harm {
         all
     }
 
-    fn apply(self, path: &Path) {
+    pub(super) fn apply(self, path: &Path) {
         let mut bytes = fs::read(path).expect("readable");
         match self {
             Self::Flip { at } => bytes[at] ^= 0x20,
@@ -91,7 +91,7 @@ pub(super) fn copy(from: &Path, to: &Path) {
 }
 
 /// The first thing the store says is wrong; `None` when it answers what it should.
-async fn complaint(folder: &Path, model: &Model) -> Result<Option<String>, String> {
+pub(super) async fn complaint(folder: &Path, model: &Model) -> Result<Option<String>, String> {
     let store: Arc<dyn Store> = match EmbeddedStore::open(folder, small()) {
         Ok(store) => Arc::new(store),
         Err(Error::Damaged(why)) => return Ok(Some(why)),
