@@ -11,8 +11,11 @@
 //! * `log/`: segments of frames.
 //! * `tree/`: the `lsm-tree`.
 //!
-//! Not here yet: a reserve of log space for running work, a repair tool, retention, recycling of segments.
+//! [`check`] and [`repair`] read what no longer opens; [`backup`] copies what goes on.
+//!
+//! Not here yet: a reserve of log space for running work, recycling of segments.
 
+pub mod backup;
 pub mod check;
 mod cold;
 mod files;
@@ -34,7 +37,7 @@ mod writer;
 use std::fs::{self, File, TryLockError};
 use std::future::ready;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,6 +83,7 @@ pub struct EmbeddedStore {
     shared: Arc<Shared>,
     segments: Arc<Segments>,
     options: Options,
+    folder: PathBuf,
     writer: Sender<Request>,
     compactor: Sender<Compact>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -119,6 +123,7 @@ impl EmbeddedStore {
             shared: Arc::new(shared),
             segments: log.segments(),
             options,
+            folder: folder.to_path_buf(),
             writer: channel().0,
             compactor: channel().0,
             threads: Mutex::default(),
@@ -128,7 +133,7 @@ impl EmbeddedStore {
         Ok(store)
     }
 
-    fn start(&mut self, log: Log, facts: Facts, files: Arc<dyn Files>, tree: std::path::PathBuf) -> std::io::Result<()> {
+    fn start(&mut self, log: Log, facts: Facts, files: Arc<dyn Files>, tree: PathBuf) -> std::io::Result<()> {
         let (writer, requests) = channel();
         let (flusher, jobs) = channel();
         let (compactor, compactions) = channel();

@@ -191,6 +191,11 @@ impl Cold {
         self.tree.rotate_memtable();
     }
 
+    /// Flushed tables that were not merged yet.
+    pub(super) fn newest_runs(&self) -> usize {
+        self.tree.l0_run_count()
+    }
+
     /// Makes durable what was sealed.
     pub(super) fn flush(&self) -> Result<(), Error> {
         self.versions.set(0);
@@ -211,6 +216,12 @@ impl Cold {
             }
         }
         Ok(())
+    }
+
+    /// The newest version: its tables stay for as long as it is held.
+    pub(super) fn pin(&self) -> (u64, impl Sized) {
+        let version = self.tree.current_version();
+        (version.id(), version)
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<UserValue>, Error> {

@@ -43,13 +43,20 @@ pub(super) enum Compact {
 }
 
 const PAUSE: Duration = Duration::from_millis(200);
+/// While compaction is so far behind, flushing waits. SOURCE: `lsm-tree` 3.1 counts the runs of a level in one byte of its
+/// manifest: with 256 it could not be read again, and the tables that it does not mention would be deleted.
+const RUNS_MAX: usize = 128;
+const BEHIND_PAUSE: Duration = Duration::from_millis(10);
 
 impl Flusher {
     pub(super) fn run(self) {
         while let Ok(Flush { floor }) = self.jobs.recv() {
             if self.flush() {
                 note_manifest(&self.tree, &self.writer);
-                if let Err(error) = self.segments.remove_below(floor, &*self.files) {
+                // While the log is copied it stays; the next flush makes up for it.
+                if let Ok(_free) = self.shared.log_hold.try_lock()
+                    && let Err(error) = self.segments.remove_below(floor, &*self.files)
+                {
                     tracing::warn!(%error, "a log segment that is no longer needed could not be removed");
                 }
                 // It has ended when the store is being closed.
@@ -63,6 +70,16 @@ impl Flusher {
 
     /// Whether it was done; given up only when the store is closed.
     fn flush(&self) -> bool {
+        let is_behind = || self.shared.cold.newest_runs() >= RUNS_MAX && !self.shared.is_closing.load(Ordering::Acquire);
+        let mut pauses = 0;
+        while is_behind() && self.shared.check_usable().is_ok() {
+            // Once more now and then: a compaction that failed for want of room is not repeated by itself.
+            if pauses % 100 == 0 {
+                let _ = self.compactor.send(Compact::Now);
+            }
+            pauses += 1;
+            std::thread::sleep(BEHIND_PAUSE);
+        }
         loop {
             match self.shared.cold.flush() {
                 Ok(()) => return true,

@@ -219,7 +219,7 @@ impl Segments {
         self.lock().last_mut().expect("there is always an active segment").end = end;
     }
 
-    fn generations(&self) -> Vec<u64> {
+    pub(super) fn generations(&self) -> Vec<u64> {
         self.lock().iter().map(|segment| segment.generation).collect()
     }
 

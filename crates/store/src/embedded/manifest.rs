@@ -2,8 +2,8 @@
 //! tables that are not mentioned.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -19,6 +19,8 @@ pub(super) struct Manifest {
     pub(super) checksum: u32,
     /// The checksum of each table's whole file, by the number that is its file's name.
     pub(super) tables: BTreeMap<u64, u128>,
+    /// Of each of [`Manifest::files`].
+    pub(super) contents: [Vec<u8>; 2],
 }
 
 const CURRENT: &str = "current";
@@ -48,8 +50,8 @@ impl Manifest {
             return Err(damaged(&name, 0, "it is not what was written, or `current` is not"));
         }
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&current), &bytes);
-        let tables = tables(&tree.join(&name)).map_err(|why| damaged(&name, 0, &why))?;
-        Ok(Some(Self { version, checksum, tables }))
+        let tables = tables(&bytes).map_err(|why| damaged(&name, 0, &why))?;
+        Ok(Some(Self { version, checksum, tables, contents: [current, bytes] }))
     }
 
     /// The files that the manifest consists of, within the tree's folder.
@@ -64,13 +66,11 @@ pub(super) fn table_path(table: u64) -> PathBuf {
 }
 
 /// Levels of runs of tables.
-fn tables(path: &Path) -> Result<BTreeMap<u64, u128>, String> {
-    let archive = sfa::Reader::new(path).map_err(|error| error.to_string())?;
+fn tables(manifest: &[u8]) -> Result<BTreeMap<u64, u128>, String> {
+    let archive = sfa::Reader::from_reader(&mut Cursor::new(manifest)).map_err(|error| error.to_string())?;
     let section = archive.toc().section(b"tables").ok_or("it lists no tables")?;
-    let mut bytes = vec![0; section.len() as usize];
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
-    file.seek(SeekFrom::Start(section.pos())).and_then(|_| file.read_exact(&mut bytes)).map_err(|error| error.to_string())?;
-    let mut reader = Reader(&bytes);
+    let bytes = manifest.get(section.pos() as usize..).and_then(|rest| rest.get(..section.len() as usize));
+    let mut reader = Reader(bytes.ok_or("the list of tables is not in it")?);
     let mut parse = || {
         let mut tables = BTreeMap::new();
         for _ in 0..reader.u8()? {

@@ -1,7 +1,7 @@
 //! What readers, the writer and the flusher look at together.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use super::cold::Cold;
 use super::tails::Tails;
@@ -18,6 +18,8 @@ pub(super) struct Shared {
     broken: OnceLock<String>,
     /// No more tries: the store is being closed.
     pub(super) is_closing: AtomicBool,
+    /// While it is held, no segment of the log is given up.
+    pub(super) log_hold: Mutex<()>,
 }
 
 impl Shared {
@@ -28,6 +30,7 @@ impl Shared {
             latest_time: AtomicI64::new(latest_time),
             broken: OnceLock::new(),
             is_closing: AtomicBool::new(false),
+            log_hold: Mutex::new(()),
         }
     }
 

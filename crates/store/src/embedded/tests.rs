@@ -5,6 +5,7 @@ use crate::contract::{self, Disk, batch, entity, put, records};
 
 mod crashes;
 mod anywhere;
+mod copying;
 mod damage;
 mod faults;
 mod mending;

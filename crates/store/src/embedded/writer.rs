@@ -39,9 +39,20 @@ pub(super) enum Request {
     Checkpoint {
         answer: oneshot::Sender<()>,
     },
+    /// Where the log ends; everything before is durable.
+    End {
+        answer: oneshot::Sender<LogEnd>,
+    },
     /// The flusher has done, or given up, what it was last told to do.
     Flushed,
     Close,
+}
+
+/// The segment that is written, and where the next frame goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogEnd {
+    pub(super) generation: u64,
+    pub(super) offset: u64,
 }
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
@@ -147,6 +158,9 @@ impl Writer {
                 self.group.answers.push((Waiting::Append(answer), self.shared.check_usable()));
             }
             Request::Checkpoint { answer } => self.checkpoints.waiting.push(answer),
+            Request::End { answer } => {
+                let _ = answer.send(LogEnd { generation: self.log.generation(), offset: self.log.offset() });
+            }
             Request::Flushed => {
                 self.checkpoints.is_running = false;
                 for answer in self.checkpoints.running.drain(..) {
