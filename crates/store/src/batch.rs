@@ -64,6 +64,18 @@ pub struct Batch {
     pub changes: Vec<Change>,
 }
 
+/// Entities that leave the store: all of this becomes durable, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    pub partition: PartitionId,
+    pub epoch: Epoch,
+    /// The owner's clock, milliseconds since 1970.
+    pub at: i64,
+    /// Each with its last position.
+    pub entities: Vec<(EntityId, Position)>,
+    pub changes: Vec<Change>,
+}
+
 /// What a batch does to one entity.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -107,14 +119,14 @@ pub struct StoredHead {
 }
 
 /// A change of a table. Later changes of a batch see earlier ones.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     pub table: Table,
     pub key: Bytes,
     pub operation: Operation,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     Put(Bytes),
     /// Conflict when the key is taken.
@@ -141,6 +153,35 @@ pub enum Table {
     ActivityTasks = 6,
     /// The store's own facts: token keys, settings of the engine.
     Meta = 7,
+    /// Ended executions by the time at which they go.
+    Retention = 8,
+}
+
+impl Table {
+    pub const ALL: [Self; 8] = [
+        Self::Catalog,
+        Self::Names,
+        Self::Lists,
+        Self::Awake,
+        Self::Timers,
+        Self::ActivityTasks,
+        Self::Meta,
+        Self::Retention,
+    ];
+}
+
+impl Removal {
+    /// The batch that demands the same of the store, and changes the same rows.
+    pub(crate) fn condition(&self) -> Batch {
+        let condition = |&(entity, expected): &(EntityId, Position)| Entry { entity, expected, chunk: None, head: None };
+        Batch {
+            partition: self.partition,
+            epoch: self.epoch,
+            at: self.at,
+            entries: self.entities.iter().map(condition).collect(),
+            changes: self.changes.clone(),
+        }
+    }
 }
 
 impl Batch {

@@ -48,14 +48,14 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::page::{Page, Room};
-use crate::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Store, StoredChunk, StoredHead, Table};
+use crate::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table};
 use cold::Cold;
 use files::{Files, Folder};
 use flusher::{Compact, Compactor, Flusher};
 use frame::Item;
 use log::{Found, Log, Segments};
 use marker::{Facts, Marker};
-use shared::Shared;
+use shared::{Known, Shared};
 use tails::Tails;
 use writer::{Checkpoints, Group, Request, Writer};
 
@@ -217,6 +217,22 @@ impl Store for EmbeddedStore {
         Box::pin(async move { answered.await.unwrap_or_else(|_| Err(lost())) })
     }
 
+    async fn remove(&self, removal: Removal) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        let mut known = Known::new();
+        for (entity, expected) in &removal.entities {
+            // INVARIANT: without a tail, and as long as its position stays, an entity's keys in the cold tree stay. So
+            // they are read here, and the thread that writes the log need not wait for the disk.
+            let has_tail = self.shared.tails().position(*entity).is_some();
+            if !has_tail && self.shared.cold.position(*entity)? == *expected {
+                known.insert(*entity, self.shared.cold.visible_entity_keys(*entity)?);
+            }
+        }
+        let (answer, answered) = oneshot::channel();
+        self.writer.send(Request::Remove { removal, known, answer }).map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(lost()))
+    }
+
     async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {
         self.shared.check_usable()?;
         let tail = self.shared.tails().chunks(entity).to_vec();
@@ -298,6 +314,13 @@ fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>) -> Result<(Shared,
             Item::Claim { partition, epoch } if sequence > in_tree => {
                 facts.epoch = facts.epoch.max(epoch.0);
                 facts.owners.insert(partition, epoch);
+            }
+            Item::Removal(removal) if sequence <= in_tree => {
+                removal.entities.iter().for_each(|(entity, _)| drop(tails.take(*entity)));
+            }
+            Item::Removal(removal) => {
+                facts.latest_time = facts.latest_time.max(removal.at);
+                shared::remove(&cold, &mut tails, sequence, removal, &mut Known::new())?;
             }
             Item::Claim { .. } | Item::Manifest { .. } => {}
         }

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use batch::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, StoredChunk, StoredHead, Table};
+pub use batch::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, StoredChunk, StoredHead, Table};
 
 /// What an append comes to, as a future that does not borrow the store.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'static>>;
@@ -38,6 +38,8 @@ pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'st
 /// 7. **Heads** may be lost and are never ahead of the records; the newest that survived is answered.
 /// 8. **In order.** Batches take effect in the order in which `append` was called, and become durable as a prefix of it.
 ///
+/// 9. **Removed is gone.** A removed entity has no record and no head, whatever happens then; its id may begin anew.
+///
 /// Many batches may be in flight at once; a store is free to make them durable with one flush.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -49,6 +51,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `Conflict`, `Fenced`, `Full`: nothing was written. `Damaged`: the store is broken. `Unknown`: it cannot tell.
     fn append(&self, batch: Batch) -> Appending;
+
+    /// Removes entities that are where the removal expects them, and changes rows with them. What else is on its way for
+    /// these entities must be answered before.
+    ///
+    /// # Errors
+    /// As those of [`Store::append`].
+    async fn remove(&self, removal: Removal) -> Result<(), Error>;
 
     /// Chunks that hold records after position `after`, oldest first, about `bytes_max` bytes of them and at least one;
     /// empty at the end. The first may begin at or before `after`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Batch, Direction, EntityId, Operation, Position, Store, StoredChunk, StoredHead, Table};
+use crate::{Batch, Direction, EntityId, Operation, Position, Removal, Store, StoredChunk, StoredHead, Table};
 
 /// The entities and rows that a prefix of batches comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +20,6 @@ struct Journal {
     chunks: Vec<StoredChunk>,
     heads: Vec<StoredHead>,
 }
-
-const TABLES: [Table; 7] = [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta];
 
 impl Model {
     /// Whether a store with this in it takes the batch.
@@ -69,6 +67,16 @@ impl Model {
         self.latest_time = self.latest_time.max(batch.at);
     }
 
+    /// # Panics
+    /// When the removal must not be done.
+    pub fn remove(&mut self, removal: &Removal) {
+        self.apply(&removal.condition());
+        for (entity, _) in &removal.entities {
+            // It is still asked about: nothing must be left of it.
+            self.entities.insert(*entity, Journal::default());
+        }
+    }
+
     /// From now on the store is asked about the entity even before it has records.
     pub fn mention(&mut self, entity: EntityId) {
         self.entities.entry(entity).or_default();
@@ -106,7 +114,7 @@ impl Model {
         for (&entity, journal) in &self.entities {
             self.compare_entity(store, entity, journal).await?;
         }
-        for table in TABLES {
+        for table in Table::ALL {
             let rows: Vec<(Bytes, Bytes)> =
                 self.rows.iter().filter(|((of, _), _)| *of == table).map(|((_, key), value)| (key.clone(), value.clone())).collect();
             for (key, value) in &rows {

@@ -90,6 +90,30 @@ impl Cold {
         }
     }
 
+    /// The keys of everything that is kept of an entity, as far as it comes before `sequence`.
+    pub(super) fn entity_keys(&self, entity: EntityId, sequence: u64) -> Result<Vec<UserKey>, Error> {
+        let bounds = records_key(entity, Position(0))..=records_key(entity, Position(u64::MAX));
+        let segments = self.tree.range(bounds, sequence, None).map(|segment| segment.key().map_err(|error| self.damaged(&error)));
+        std::iter::once(Ok(head_key(entity))).chain(segments).collect()
+    }
+
+    /// As [`Cold::entity_keys`], of what is visible.
+    pub(super) fn visible_entity_keys(&self, entity: EntityId) -> Result<Vec<UserKey>, Error> {
+        loop {
+            let version = self.tree.current_version().id();
+            let keys = self.entity_keys(entity, self.visible.load(Ordering::Acquire));
+            if self.tree.current_version().id() == version {
+                return keys;
+            }
+        }
+    }
+
+    pub(super) fn delete_keys(&self, keys: Vec<UserKey>, sequence: u64) {
+        for key in keys {
+            self.tree.remove(key, sequence);
+        }
+    }
+
     /// Everything up to and with `sequence` can be read from now on.
     pub(super) fn publish(&self, sequence: u64) {
         self.visible.store(sequence + 1, Ordering::Release);

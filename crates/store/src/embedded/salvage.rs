@@ -17,7 +17,7 @@ use super::manifest::Manifest;
 use super::marker::{Facts, Marker};
 use super::table_file::{Entries, Entry, TableFile};
 use super::{FORMAT, cannot, cold, log};
-use crate::{Batch, Change, EntityId, Error, Operation, Position, StoredChunk, StoredHead, Table};
+use crate::{Batch, Change, EntityId, Error, Operation, Position, Removal, StoredChunk, StoredHead, Table};
 
 /// A store's files, read and checked.
 pub(super) struct Salvage {
@@ -69,6 +69,8 @@ struct LoggedEntity {
     chunks: BTreeMap<Position, StoredChunk>,
     /// With the sequence numbers they came with.
     heads: Vec<(u64, StoredHead)>,
+    /// The item that removed it: what the tree has of before is no longer true.
+    removed: Option<u64>,
 }
 
 impl Salvaged {
@@ -130,19 +132,25 @@ impl Salvage {
                 logged.peek().map(|(entity, _)| **entity),
             ];
             let Some(entity) = next.into_iter().flatten().min() else { return Ok(()) };
+            let logged_entity = logged.next_if(|(logged, _)| **logged == entity).map(|(_, logged)| logged);
+            let removed = logged_entity.and_then(|logged| logged.removed).unwrap_or(0);
+            let is_true = |entry: &Entry| entry.sequence > removed;
             let mut chunks = BTreeMap::new();
             let mut found_heads = Vec::new();
             while next_of_kind(&mut heads, b'H')? == Some(entity) {
-                found_heads.extend(take(&mut heads)?.iter().filter_map(|entry| Some((entry.sequence, decode_head(entry.value.as_ref()?)?))));
+                // Older ones count when the newest is ahead of the records, but not beyond a removal.
+                let versions = take(&mut heads)?;
+                let since = versions.iter().take_while(|entry| entry.value.is_some() && is_true(entry));
+                found_heads.extend(since.filter_map(|entry| Some((entry.sequence, decode_head(entry.value.as_ref()?)?))));
             }
             while next_of_kind(&mut segments, b'S')? == Some(entity) {
-                let newest = take(&mut segments)?.into_iter().next();
+                let newest = take(&mut segments)?.into_iter().next().filter(is_true);
                 let decoded = newest.and_then(|entry| cold::decode_segment(&entry.key, &entry.value?).ok());
                 chunks.extend(decoded.into_iter().flatten().map(|chunk| (chunk.first, chunk)));
             }
-            if let Some((_, entity)) = logged.next_if(|(logged, _)| **logged == entity) {
-                chunks.extend(entity.chunks.iter().map(|(first, chunk)| (*first, chunk.clone())));
-                found_heads.extend(entity.heads.iter().cloned());
+            if let Some(logged) = logged_entity {
+                chunks.extend(logged.chunks.iter().map(|(first, chunk)| (*first, chunk.clone())));
+                found_heads.extend(logged.heads.iter().cloned());
             }
             if !chunks.is_empty() || !found_heads.is_empty() {
                 visitor.entity(salvaged(entity, chunks, found_heads))?;
@@ -205,6 +213,10 @@ impl Overlay {
                     facts.latest_time = facts.latest_time.max(batch.at);
                     overlay.add(sequence, batch);
                 }
+                Item::Removal(removal) => {
+                    facts.latest_time = facts.latest_time.max(removal.at);
+                    overlay.remove(sequence, removal);
+                }
                 Item::Claim { epoch, .. } => facts.epoch = facts.epoch.max(epoch.0),
                 Item::Manifest { .. } => {}
             }
@@ -223,7 +235,18 @@ impl Overlay {
             }
             logged.heads.extend(entry.head.map(|bytes| (sequence, StoredHead { position, bytes })));
         }
-        for Change { table, key, operation } in batch.changes {
+        self.change(sequence, batch.changes);
+    }
+
+    fn remove(&mut self, sequence: u64, removal: Removal) {
+        for (entity, _) in removal.entities {
+            self.entities.insert(entity, LoggedEntity { removed: Some(sequence), ..LoggedEntity::default() });
+        }
+        self.change(sequence, removal.changes);
+    }
+
+    fn change(&mut self, sequence: u64, changes: Vec<Change>) {
+        for Change { table, key, operation } in changes {
             let value = match operation {
                 Operation::Put(value) | Operation::PutIfAbsent(value) => Some(value),
                 Operation::Delete => None,
@@ -242,7 +265,7 @@ fn read_tree(tree: &Path, log: &LogScan, files: &mut Vec<FileState>, losses: &mu
     };
     let noted = log.items.iter().filter_map(|(_, item)| match item {
         Item::Manifest { version, checksum } => Some((*version, *checksum)),
-        Item::Batch(_) | Item::Claim { .. } => None,
+        Item::Batch(_) | Item::Claim { .. } | Item::Removal(_) => None,
     });
     let noted = noted.max();
     let found = manifest.as_ref().map(|manifest| (manifest.version, manifest.checksum));

@@ -58,6 +58,13 @@ pub(super) async fn rich_folder() -> (tempfile::TempDir, Model) {
         if number % 30 == 7 {
             store.checkpoint().await;
         }
+        if number % 10 == 9 {
+            let entities = vec![(entity(1000 + number - 5), Position(2)), (entity(number % 6), model.position(entity(number % 6)))];
+            let removal = Removal { partition: contract::HERE, epoch, at: 0, entities, changes: Vec::new() };
+            workload.forget(entity(number % 6));
+            store.remove(removal.clone()).await.expect("removed");
+            model.remove(&removal);
+        }
     }
     let in_the_log = batch(epoch).entry(records(entity(5000), 0, 1, "in the log"));
     store.append(in_the_log.clone()).await.expect("appended");
