@@ -1,6 +1,7 @@
 //! `skald.toml`: what AWS has no word for.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -23,6 +24,16 @@ pub(crate) struct Configuration {
     pub accounts: BTreeMap<String, String>,
     #[serde(default)]
     pub lambda: LambdaConfig,
+    #[serde(default)]
+    pub retention: RetentionTable,
+}
+
+/// `[retention]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetentionTable {
+    /// How long an execution is kept after its end.
+    pub days: Option<NonZeroU32>,
 }
 
 /// `[server]`. What the command line says wins.

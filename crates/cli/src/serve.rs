@@ -85,7 +85,10 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         region,
         credentials: skald_integrations::credentials::find(&variable),
     })?;
-    let engine = Engine::open(store, Arc::new(integrations), Options::default()).await.context("the engine did not start")?;
+    let defaults = Options::default();
+    let retention = loaded.configuration.retention.days.map_or(defaults.retention, |days| Duration::from_secs(86_400) * days.get());
+    let options = Options { retention, ..defaults };
+    let engine = Engine::open(store, Arc::new(integrations), options).await.context("the engine did not start")?;
     announce(address)?;
     let broken = OnceLock::new();
     let served = Server::serve(listener, engine.clone(), config, async {

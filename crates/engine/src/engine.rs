@@ -25,6 +25,7 @@ use crate::options::Options;
 use crate::owner::{Answer, Ask, Inbox, Owner, Question, Receivers, Reply, Request, Start, wake_all};
 use crate::page::{Page, PageRequest};
 use crate::read;
+use crate::retention;
 use crate::scope::Scope;
 use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
 use crate::token::KeyRing;
@@ -86,6 +87,8 @@ impl Engine {
             broken: tokio::sync::watch::channel(None).0,
         });
         wake_all(&shared).await?;
+        let claimed = epochs.iter().flatten().map(|(partition, epoch)| (*partition, *epoch)).collect();
+        tokio::spawn(retention::run(Arc::clone(&shared), claimed));
         let mut loaded = Vec::new();
         for ((epochs, receivers), inbox) in epochs.into_iter().zip(receivers).zip(&shared.owners) {
             let owner = Owner::new(Arc::clone(&shared), epochs, inbox.answers.clone());

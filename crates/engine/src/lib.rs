@@ -23,6 +23,7 @@ mod live;
 mod shared;
 mod owner;
 mod read;
+mod retention;
 mod engine;
 
 #[cfg(test)]

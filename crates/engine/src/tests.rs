@@ -1,6 +1,7 @@
 //! The engine's own small parts: clock, tokens, formats. What it does with executions is tested in `conformance`.
 
 mod queues;
+mod retention;
 mod waking;
 
 use std::sync::Arc;

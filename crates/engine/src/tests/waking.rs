@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use skald_integrations::{Call, Outcome, Perform};
 use skald_query::Payload;
 use skald_store::memory::MemoryStore;
-use skald_store::{Appending, Batch, Direction, Epoch, Error, Position, Store, StoredChunk, StoredHead, Table};
+use skald_store::{Appending, Batch, Direction, Epoch, Error, Position, Removal, Store, StoredChunk, StoredHead, Table};
 
 use super::*;
 use crate::catalog::{Configuration, CreateMachine, MachineType};
@@ -32,6 +32,10 @@ impl Store for Watched {
 
     fn append(&self, batch: Batch) -> Appending {
         self.store.append(batch)
+    }
+
+    async fn remove(&self, removal: Removal) -> Result<(), Error> {
+        self.store.remove(removal).await
     }
 
     async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {
@@ -100,6 +104,7 @@ async fn reads_of_two_waits(found: Found) -> Vec<u64> {
         park_after: Duration::from_secs(1),
         nap_max: Duration::from_secs(1),
         compute: crate::options::Compute::Owner,
+        retention: crate::retention::DAY,
         inbox_commands_max: 64,
     };
     let engine = Engine::open(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Nothing), options).await.expect("the store is new");
