@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use skald_store::memory::MemoryStore;
-use skald_store::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table};
+use skald_store::{
+    Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table,
+};
 use tokio::sync::oneshot;
 
 use crate::faults::FaultKind;

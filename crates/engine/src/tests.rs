@@ -1,5 +1,6 @@
 //! The engine's own small parts: clock, tokens, formats. What it does with executions is tested in `conformance`.
 
+mod golden;
 mod queues;
 mod retention;
 mod waking;

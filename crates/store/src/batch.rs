@@ -158,16 +158,8 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 8] = [
-        Self::Catalog,
-        Self::Names,
-        Self::Lists,
-        Self::Awake,
-        Self::Timers,
-        Self::ActivityTasks,
-        Self::Meta,
-        Self::Retention,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Catalog, Self::Names, Self::Lists, Self::Awake, Self::Timers, Self::ActivityTasks, Self::Meta, Self::Retention];
 }
 
 impl Removal {

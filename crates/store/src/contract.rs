@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Removal, Store, StoredChunk, StoredHead,
-    Table,
+    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Removal, Store, StoredChunk,
+    StoredHead, Table,
 };
 use model::Model;
 use workload::{Random, Workload};

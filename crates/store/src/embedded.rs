@@ -366,9 +366,7 @@ fn compare_manifest(found: Option<(u64, u32)>, noted: Option<(u64, u32)>) -> Res
     match found {
         Some((found, _)) if found > version => Ok(()),
         Some(found) if found == (version, checksum) => Ok(()),
-        Some((found, _)) if found == version => {
-            Err(Error::Damaged(format!("tree/v{version} at offset 0: it is not what was written")))
-        }
+        Some((found, _)) if found == version => Err(Error::Damaged(format!("tree/v{version} at offset 0: it is not what was written"))),
         Some(_) | None => Err(Error::Damaged("tree/current at offset 0: it is older than the log".to_owned())),
     }
 }

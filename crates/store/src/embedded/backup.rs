@@ -107,7 +107,8 @@ impl Copied {
         let mut buffer = vec![0; COPY_BYTES_AT_ONCE];
         let (mut offset, length) = (0, length.unwrap_or(u64::MAX));
         loop {
-            let count = source.read(&mut buffer).map_err(|error| Error::Damaged(format!("{} at offset {offset}: {error}", from.display())))?;
+            let count =
+                source.read(&mut buffer).map_err(|error| Error::Damaged(format!("{} at offset {offset}: {error}", from.display())))?;
             if count == 0 {
                 break;
             }

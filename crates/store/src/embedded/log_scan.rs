@@ -109,12 +109,15 @@ impl LogScan {
         let next = self.next_sequence.unwrap_or(frame.sequence);
         let follows = frame.sequence == next && self.previous.is_none_or(|previous| previous == frame.previous);
         match (bad, self.end) {
-            (Some(bad), _) => self.miss(generation, bad as u64, next, Some(frame.sequence), "what is there is no frame, and a later one is whole"),
+            (Some(bad), _) => {
+                self.miss(generation, bad as u64, next, Some(frame.sequence), "what is there is no frame, and a later one is whole")
+            }
             (None, Some((last, end))) if !follows => self.miss(last, end, next, Some(frame.sequence), "frames are missing"),
             (None, _) => {}
         }
         if let Some((generation, offset)) = self.rest.take() {
-            let place = format!("log/{} at offset {offset}: what is there is no frame, and a later segment was written", log::name(generation));
+            let place =
+                format!("log/{} at offset {offset}: what is there is no frame, and a later segment was written", log::name(generation));
             let segment = self.segments.iter_mut().find(|segment| segment.generation == generation);
             segment.into_iter().for_each(|segment| segment.damages.push(place.clone()));
         }

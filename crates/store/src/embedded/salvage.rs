@@ -126,11 +126,7 @@ impl Salvage {
         let mut segments = Merge::new(&self.tables)?.peekable();
         let mut logged = self.overlay.entities.iter().peekable();
         loop {
-            let next = [
-                next_of_kind(&mut heads, b'H')?,
-                next_of_kind(&mut segments, b'S')?,
-                logged.peek().map(|(entity, _)| **entity),
-            ];
+            let next = [next_of_kind(&mut heads, b'H')?, next_of_kind(&mut segments, b'S')?, logged.peek().map(|(entity, _)| **entity)];
             let Some(entity) = next.into_iter().flatten().min() else { return Ok(()) };
             let logged_entity = logged.next_if(|(logged, _)| **logged == entity).map(|(_, logged)| logged);
             let removed = logged_entity.and_then(|logged| logged.removed).unwrap_or(0);
@@ -279,7 +275,9 @@ fn read_tree(tree: &Path, log: &LogScan, files: &mut Vec<FileState>, losses: &mu
     let listed = match (&manifest, &damage) {
         (Some(manifest), None) => manifest.tables.iter().map(|(table, checksum)| (*table, Some(*checksum))).collect(),
         (_, Some(_)) => {
-            losses.push("the manifest: every table there is was taken, so that deleted rows may be back, and tables may be missing".to_owned());
+            losses.push(
+                "the manifest: every table there is was taken, so that deleted rows may be back, and tables may be missing".to_owned(),
+            );
             let listed = manifest.map_or_else(BTreeMap::new, |manifest| manifest.tables);
             present(tree).into_iter().map(|table| (table, listed.get(&table).copied())).collect()
         }

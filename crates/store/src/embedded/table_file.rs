@@ -141,7 +141,11 @@ impl TableFile {
                 Err(why) => {
                     let next = self.next_block(bytes, offset + 1, end);
                     let name = String::from_utf8_lossy(name);
-                    self.damage(Place { offset, length: next - offset }, &format!("a block of section {name}: {why}"), name.as_bytes() == DATA);
+                    self.damage(
+                        Place { offset, length: next - offset },
+                        &format!("a block of section {name}: {why}"),
+                        name.as_bytes() == DATA,
+                    );
                     next - offset
                 }
             };
