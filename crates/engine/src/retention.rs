@@ -25,7 +25,7 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const PAUSE: Duration = Duration::from_secs(60);
 /// Executions that go in one portion, and records that they may have together. SOURCE: our own: some milliseconds of the
 /// thread that writes the log.
-const AT_ONCE_MAX: usize = 256;
+const AT_ONCE_MAX: usize = 64;
 const RECORDS_AT_ONCE_MAX: u64 = 10_000;
 /// After a portion nothing goes for so many times as long as it took, …
 const PAUSE_FACTOR: u32 = 2;

@@ -41,7 +41,7 @@ pub(super) struct Segment {
 pub(super) struct Gap {
     pub(super) generation: u64,
     pub(super) offset: u64,
-    /// `from..to` in sequence numbers; without an end when nothing whole follows.
+    /// `from..to` in sequence numbers; without an end when nothing whole follows, empty when nothing whole comes before.
     pub(super) from: u64,
     pub(super) to: Option<u64>,
 }

@@ -104,9 +104,15 @@ impl Salvage {
             bytes: fs::metadata(log_folder.join(log::name(segment.generation))).map_or(segment.bytes, |data| data.len()),
             damages: segment.damages.clone(),
         }));
-        losses.extend(log.gaps.iter().map(|gap| {
-            let (name, from, end) = (log::name(gap.generation), gap.from, gap.to.map_or("its end".to_owned(), |to| (to - 1).to_string()));
-            format!("log/{name} at offset {}: items {from} to {end}", gap.offset)
+        // What comes before the floor is in the cold tree, all of it.
+        let floor = marker.as_ref().map_or(0, |marker| marker.floor);
+        losses.extend(log.gaps.iter().filter(|gap| gap.to.is_none_or(|to| to > floor)).map(|gap| {
+            let items = match (gap.from, gap.to) {
+                (from, None) => format!("items from {from} on"),
+                (from, Some(to)) if from < to => format!("items {from} to {}", to - 1),
+                (_, Some(to)) => format!("items before {to}"),
+            };
+            format!("log/{} at offset {}: {items}", log::name(gap.generation), gap.offset)
         }));
         let mut facts = marker.map_or_else(Facts::default, |marker| marker.facts);
         let overlay = Overlay::of(log, &mut facts);

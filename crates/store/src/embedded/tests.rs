@@ -9,6 +9,7 @@ mod copying;
 mod damage;
 mod faults;
 mod mending;
+mod removing;
 mod simulated;
 
 use simulated::SimulatedFiles;
