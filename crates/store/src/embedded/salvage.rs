@@ -62,6 +62,7 @@ pub(super) trait Visitor {
 struct Overlay {
     entities: BTreeMap<EntityId, LoggedEntity>,
     rows: BTreeMap<Bytes, (u64, Option<Bytes>)>,
+    latest_time: i64,
 }
 
 #[derive(Default)]
@@ -91,6 +92,7 @@ impl Salvage {
         let mut log = LogScan::run(&folder.join("log"));
         let tree = folder.join("tree");
         let (manifest, tables) = read_tree(&tree, &log, &mut files, &mut losses);
+        let is_tree_whole = losses.is_empty();
         let marker = newest_marker(&tables);
         match (&marker, manifest.is_none()) {
             (Some(marker), _) => log.check_reach(marker.floor, marker.sequence),
@@ -114,8 +116,9 @@ impl Salvage {
             };
             format!("log/{} at offset {}: {items}", log::name(gap.generation), gap.offset)
         }));
+        let overlay = Overlay::of(log, marker.as_ref().filter(|_| is_tree_whole));
         let mut facts = marker.map_or_else(Facts::default, |marker| marker.facts);
-        let overlay = Overlay::of(log, &mut facts);
+        facts.latest_time = facts.latest_time.max(overlay.latest_time);
         files.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(Self { files, losses, facts, tables, overlay, _lock: lock })
     }
@@ -140,10 +143,9 @@ impl Salvage {
             let mut chunks = BTreeMap::new();
             let mut found_heads = Vec::new();
             while next_of_kind(&mut heads, b'H')? == Some(entity) {
-                // Older ones count when the newest is ahead of the records, but not beyond a removal.
-                let versions = take(&mut heads)?;
-                let since = versions.iter().take_while(|entry| entry.value.is_some() && is_true(entry));
-                found_heads.extend(since.filter_map(|entry| Some((entry.sequence, decode_head(entry.value.as_ref()?)?))));
+                // Only the newest: the tree may have forgotten that the entity of an older one was removed.
+                let newest = take(&mut heads)?.into_iter().next().filter(is_true);
+                found_heads.extend(newest.and_then(|entry| Some((entry.sequence, decode_head(entry.value.as_ref()?)?))));
             }
             while next_of_kind(&mut segments, b'S')? == Some(entity) {
                 let newest = take(&mut segments)?.into_iter().next().filter(is_true);
@@ -207,20 +209,28 @@ fn salvaged(entity: EntityId, chunks: BTreeMap<Position, StoredChunk>, heads: Ve
 }
 
 impl Overlay {
-    fn of(log: LogScan, facts: &mut Facts) -> Self {
+    /// With `marker`, the tree is whole, and only what it lacks is taken: what it removed meanwhile must not come back.
+    fn of(log: LogScan, marker: Option<&Marker>) -> Self {
         let mut overlay = Self::default();
-        for (sequence, item) in log.items {
+        let floor = marker.map_or(0, |marker| marker.floor);
+        for (sequence, item) in log.items.into_iter().filter(|(sequence, _)| *sequence >= floor) {
+            let is_in_tree = marker.is_some_and(|marker| sequence <= marker.sequence);
             match item {
                 Item::Batch(batch) => {
-                    facts.latest_time = facts.latest_time.max(batch.at);
-                    overlay.add(sequence, batch);
+                    overlay.latest_time = overlay.latest_time.max(batch.at);
+                    match is_in_tree {
+                        true => overlay.add_tails(batch),
+                        false => overlay.add(sequence, batch),
+                    }
                 }
                 Item::Removal(removal) => {
-                    facts.latest_time = facts.latest_time.max(removal.at);
-                    overlay.remove(sequence, removal);
+                    overlay.latest_time = overlay.latest_time.max(removal.at);
+                    match is_in_tree {
+                        true => removal.entities.iter().for_each(|(entity, _)| drop(overlay.entities.remove(entity))),
+                        false => overlay.remove(sequence, removal),
+                    }
                 }
-                Item::Claim { epoch, .. } => facts.epoch = facts.epoch.max(epoch.0),
-                Item::Manifest { .. } => {}
+                Item::Claim { .. } | Item::Manifest { .. } => {}
             }
         }
         overlay
@@ -238,6 +248,21 @@ impl Overlay {
             logged.heads.extend(entry.head.map(|bytes| (sequence, StoredHead { position, bytes })));
         }
         self.change(sequence, batch.changes);
+    }
+
+    /// Of a batch that the tree has: what no head has followed yet.
+    fn add_tails(&mut self, batch: Batch) {
+        for entry in batch.entries {
+            match (entry.chunk, entry.head) {
+                (_, Some(_)) => drop(self.entities.remove(&entry.entity)),
+                (Some(chunk), None) => {
+                    let first = Position(entry.expected.0 + 1);
+                    let chunk = StoredChunk { first, count: chunk.count, bytes: chunk.bytes };
+                    self.entities.entry(entry.entity).or_default().chunks.insert(first, chunk);
+                }
+                (None, None) => {}
+            }
+        }
     }
 
     fn remove(&mut self, sequence: u64, removal: Removal) {

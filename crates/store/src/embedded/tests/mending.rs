@@ -45,7 +45,9 @@ async fn a_whole_store_is_whole_and_all_of_it_is_carried_over() {
 #[tokio::test]
 async fn a_store_that_was_not_closed_is_checked_and_carried_over() {
     let (whole, killed) = (folder(), folder());
-    let store = EmbeddedStore::open(whole.path(), small()).expect("the store opens");
+    // Nothing is flushed nor given up while it is copied.
+    let options = Options { log_bytes_max: 1 << 30, memtable_bytes_max: 1 << 30, ..small() };
+    let store = EmbeddedStore::open(whole.path(), options).expect("the store opens");
     let epoch = store.claim(contract::HERE).await.expect("claimed");
     let (mut workload, mut model) = (Workload::new(21), Model::default());
     for _ in 0..60 {
@@ -103,9 +105,13 @@ async fn compare(report: &Report, model: &Model, folder: &Path, title: &str) {
     for entity in model.entities() {
         let chunks = store.read(entity, Position(0), usize::MAX).await.expect("readable");
         let expected = model.chunks(entity);
-        assert_eq!(chunks, expected[..chunks.len()], "{title}: {entity}");
         let is_told = !report.losses.is_empty() || report.cut.iter().any(|cut| cut.entity == entity);
-        assert!(chunks.len() == expected.len() || is_told, "{title}: {entity} lost records silently");
+        if chunks != expected {
+            assert!(is_told, "{title}: {entity} lost records silently, or has some that were removed");
+        }
+        // One whose removal was lost has what it had before.
+        let is_prefix = expected.is_empty() || expected.starts_with(&chunks);
+        assert!(is_prefix || !report.losses.is_empty(), "{title}: {entity}: {chunks:?}");
     }
     let mut rows = 0;
     for table in [Table::Names, Table::Lists, Table::Timers, Table::Meta] {
