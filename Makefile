@@ -9,7 +9,7 @@ RELEASED := $(CURDIR)/target/release/skald
 # $(call phase,NAME,COMMAND): runs the command and says how long it took.
 phase = @echo "--- $(1)"; began=$$SECONDS; { $(2); }; status=$$?; echo "--- $(1): $$((SECONDS - began)) s"; exit $$status
 
-.PHONY: demo test bench bench-language release tidy lint unit conformance binary python end-to-end short-demo clean
+.PHONY: demo test bench bench-peers bench-language release tidy lint unit conformance binary python end-to-end short-demo clean
 
 demo: release
 	@SKALD_BIN=$(RELEASED) $(PYTHON) examples/order-saga/demo.py
@@ -57,9 +57,13 @@ end-to-end: python binary
 short-demo: binary
 	$(call phase,demo,SKALD_BIN=$(TESTED) $(PYTHON) examples/order-saga/demo.py)
 
-# ARGUMENTS="--seconds 10 --loops", for example.
+# About five minutes. ARGUMENTS="--only w1,w2 --seconds 10 --json FILE", for example; docs/benchmarks.md has the rest.
 bench: release
 	cargo run --release --package skald-bench --bin skald-bench -- --binary $(RELEASED) $(ARGUMENTS)
+
+# What `make bench` compares with, from npm. fakecloud is half an hour of compiling: `cargo install fakecloud --root target/peers`.
+bench-peers:
+	npm install --prefix target/peers @restatedev/restate-server @restatedev/restate-sdk
 
 # What expressions cost, beside other implementations of them.
 bench-language:

@@ -74,7 +74,7 @@ fn next_command(execution: &Execution, now: &mut Timestamp, answer: &Payload, se
         Some(Effect::Call { scheduled, .. }) => Some(Command::CallAnswered { scheduled, answer }),
         Some(Effect::Follow { scheduled, .. }) => Some(Command::JobEnded { scheduled, answer }),
         Some(Effect::Offer { scheduled, nonce, .. }) => Some(Command::TokenAnswered { scheduled, nonce, answer }),
-        Some(Effect::Cancel { scheduled, .. }) => Some(Command::Settled { scheduled }),
+        Some(Effect::Cancel { scheduled, .. } | Effect::Report { ended: scheduled, .. }) => Some(Command::Settled { scheduled }),
         None => {
             *now = execution.next_due()?;
             Some(Command::Tick)

@@ -68,3 +68,11 @@ def ask(event, context):
     """Passes a task token on to a person: here, to the ledger."""
     note("ask", event, context)
     return {"asked": True}
+
+
+def stubborn(event, context):
+    """Fails until it is called for the attempt `wanted`."""
+    note("stubborn", event, context)
+    if event["attempt"] < event["wanted"]:
+        raise Flaky(f"attempt {event['attempt']}")
+    return {"attempt": event["attempt"]}

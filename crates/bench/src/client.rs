@@ -1,9 +1,15 @@
-//! One connection that is kept open, one request at a time: little more than the bytes of HTTP.
+//! One connection, one request at a time: for what prepares a measurement and looks at its outcome.
 
-use anyhow::Context;
-use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http;
+
+/// What takes longer has failed.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Client {
     stream: TcpStream,
@@ -12,79 +18,58 @@ pub struct Client {
 }
 
 impl Client {
-    pub async fn connect(address: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    pub fn connect(address: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, host: address.to_owned(), received: Vec::with_capacity(16 * 1024) })
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        Ok(Self { stream, host: address.to_owned(), received: Vec::with_capacity(64 * 1024) })
     }
 
     /// Performs an action; a refusal is an error that quotes the answer.
-    pub async fn call(&mut self, action: &str, members: &Value) -> anyhow::Result<Value> {
-        let body = members.to_string();
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\nX-Amz-Target: AWSStepFunctions.{action}\r\n\
-             Content-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\n\r\n{body}",
-            self.host,
-            body.len()
-        );
-        let (status, answer) = self.exchange(&request).await?;
+    pub fn call(&mut self, action: &str, members: &Value) -> anyhow::Result<Value> {
+        let mut request = Vec::new();
+        http::write_call(&mut request, &self.host, action, &members.to_string());
+        let (status, answer) = self.exchange(&request)?;
         anyhow::ensure!(status == 200, "{action}: {status} {}", String::from_utf8_lossy(&answer));
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    pub async fn get(&mut self, path: &str) -> anyhow::Result<String> {
+    pub fn get(&mut self, path: &str) -> anyhow::Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
-        let (status, answer) = self.exchange(&request).await?;
+        let (status, answer) = self.exchange(request.as_bytes())?;
         anyhow::ensure!(status == 200, "{path}: {status}");
         Ok(String::from_utf8(answer)?)
     }
 
-    async fn exchange(&mut self, request: &str) -> anyhow::Result<(u16, Vec<u8>)> {
-        self.stream.write_all(request.as_bytes()).await?;
+    /// Posts JSON; the status and the body of the answer.
+    pub fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<(u16, Vec<u8>)> {
+        let mut request = Vec::new();
+        http::write_post(&mut request, &self.host, path, "Content-Type: application/json\r\n", &body.to_string());
+        self.exchange(&request)
+    }
+
+    /// Creates a state machine and tells its ARN.
+    pub fn create_machine(&mut self, name: &str, definition: &Value, kind: &str) -> anyhow::Result<String> {
+        let role = "arn:aws:iam::123456789012:role/bench";
+        let members = json!({ "name": name, "definition": definition.to_string(), "roleArn": role, "type": kind });
+        text_of(&self.call("CreateStateMachine", &members)?, "stateMachineArn")
+    }
+
+    fn exchange(&mut self, request: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
+        self.stream.write_all(request)?;
         self.received.clear();
-        let head_end = loop {
-            if let Some(at) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
+        loop {
+            if let Some(head) = http::read_head(&self.received)?.filter(|head| self.received.len() >= head.body_end) {
+                return Ok((head.status, self.received[head.body_start..head.body_end].to_vec()));
             }
-            self.receive().await?;
-        };
-        let head = std::str::from_utf8(&self.received[..head_end])?;
-        let (status, length) = (status_of(head)?, content_length_of(head)?);
-        while self.received.len() < head_end + length {
-            self.receive().await?;
+            let mut piece = [0; 64 * 1024];
+            let count = self.stream.read(&mut piece)?;
+            anyhow::ensure!(count > 0, "the server closed the connection");
+            self.received.extend_from_slice(&piece[..count]);
         }
-        Ok((status, self.received[head_end..head_end + length].to_vec()))
-    }
-
-    async fn receive(&mut self) -> anyhow::Result<()> {
-        let count = self.stream.read_buf(&mut self.received).await?;
-        anyhow::ensure!(count > 0, "the server closed the connection");
-        Ok(())
     }
 }
 
-fn status_of(head: &str) -> anyhow::Result<u16> {
-    let status = head.split(' ').nth(1).context("no status line")?;
-    Ok(status.parse()?)
-}
-
-fn content_length_of(head: &str) -> anyhow::Result<usize> {
-    let mut lengths = head.lines().filter_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
-    });
-    Ok(lengths.next_back().context("no Content-Length in the answer")??)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_are_read() {
-        let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\ncontent-length: 12\r\n\r\n";
-        assert_eq!(status_of(head).expect("there is a status"), 400);
-        assert_eq!(content_length_of(head).expect("there is a length"), 12);
-        assert!(content_length_of("HTTP/1.1 200 OK\r\n\r\n").is_err());
-    }
+pub fn text_of(answer: &Value, member: &str) -> anyhow::Result<String> {
+    answer[member].as_str().map(str::to_owned).ok_or_else(|| anyhow::anyhow!("no {member} in {answer}"))
 }

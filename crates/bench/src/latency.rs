@@ -1,6 +1,5 @@
 //! Durations, and how they are spread.
 
-use std::fmt;
 use std::time::Duration;
 
 #[derive(Debug, Default, Clone)]
@@ -9,10 +8,6 @@ pub struct Latencies(Vec<Duration>);
 impl Latencies {
     pub fn add(&mut self, duration: Duration) {
         self.0.push(duration);
-    }
-
-    pub fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
     }
 
     pub fn count(&self) -> usize {
@@ -25,13 +20,6 @@ impl Latencies {
         sorted.sort_unstable();
         let rank = (share * sorted.len() as f64).ceil() as usize;
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Latencies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = |share| self.percentile(share).as_secs_f64() * 1e3;
-        write!(f, "p50 {:.2} ms, p99 {:.2} ms (of {})", millis(0.50), millis(0.99), self.count())
     }
 }
 

@@ -1,20 +1,37 @@
-//! What a server can do: throughput, latency and CPU, measured over HTTP from outside. Run by `make bench`.
+//! What a server can do: throughput, latency, CPU, memory and disk, measured over HTTP from outside. Run by `make bench`.
 //!
-//! [`chain`] runs a chain of ten Pass states; [`loops`] measures what endless loops do to others. [`client`] is as small
-//! as an HTTP client can be, because it shares the machine with the server it measures.
+//! [`workload`] is what is measured, one file each; [`peer`] measures others by the same client. [`load`] is the load
+//! generator, [`lane`] what it does on each connection, [`meter`] what that costs. It all runs on one thread, because it
+//! shares the machine with the server. `docs/benchmarks.md` says how each figure is to be read.
 
-mod chain;
+mod bar;
 mod client;
+mod http;
+mod lane;
 mod latency;
-mod loops;
+mod load;
+mod machine;
+mod meter;
+mod own;
+mod peer;
+mod process;
+mod report;
 mod server;
+mod workload;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clap::Parser;
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
 
-use crate::server::Server;
+use crate::own::OwnServer;
+use crate::report::Report;
+use crate::workload::saga::By;
+use crate::workload::{Ground, ceiling, chain, express, idle, loops, parked, payload, reads, saga};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures a `skald server` over HTTP.
 #[derive(Debug, Parser)]
@@ -23,33 +40,128 @@ struct Arguments {
     #[arg(long, default_value = "target/release/skald")]
     binary: PathBuf,
     /// How long each measurement runs.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 6)]
     seconds: u64,
+    /// What to measure [default: all]; the ceiling always is.
+    #[arg(long, value_enum, value_delimiter = ',', ignore_case = true)]
+    only: Vec<Workload>,
     /// How many workflows are in flight, one measurement each.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 64])]
     in_flight: Vec<usize>,
-    /// Measures others beside 100 endless loops instead of the chain's throughput.
+    /// How many executions are parked.
+    #[arg(long, default_value_t = 100_000)]
+    parked: u64,
+    /// Where all figures go as JSON.
     #[arg(long)]
-    loops: bool,
-    /// Where the temporary data folder is made. Must be on a disk, or flushes cost nothing.
+    json: Option<PathBuf>,
+    /// Where temporary data folders are made. Must be on a disk, or flushes cost nothing.
     #[arg(long, default_value = "target")]
     folder: PathBuf,
+    /// Where other products are installed.
+    #[arg(long, env = "SKALD_BENCH_PEERS", default_value = "target/peers")]
+    peers: PathBuf,
     /// Keeps nothing on disk.
     #[arg(long)]
     memory: bool,
+    /// Is one of the servers that the others are measured with.
+    #[arg(value_enum, hide = true)]
+    serve: Option<OwnServer>,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Workload {
+    Machine,
+    /// A chain of ten Pass states.
+    W1,
+    /// A saga of four Tasks, by whatever performs them.
+    W2,
+    W2Endpoint,
+    W2Activity,
+    W2Python,
+    /// Parked executions.
+    W3,
+    /// A server without work.
+    W4,
+    Express,
+    Reads,
+    Payloads,
+    Loops,
+    Restate,
+    Fakecloud,
+}
+
+impl Arguments {
+    fn wants(&self, workload: Workload) -> bool {
+        let is_saga = matches!(workload, Workload::W2Endpoint | Workload::W2Activity | Workload::W2Python);
+        self.only.is_empty() || self.only.contains(&workload) || is_saga && self.only.contains(&Workload::W2)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let server = Server::start(&arguments.binary, &arguments.folder, arguments.memory).await?;
+    if let Some(server) = arguments.serve {
+        return own::serve(server);
+    }
+    let began = Instant::now();
+    let mut report = Report::default();
+    eprint!("{}", report::headings());
+    measure(&mut report, &arguments)?;
+    eprintln!();
+    print!("{}", report.table());
+    println!("{:.0} s in all", began.elapsed().as_secs_f64());
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, format!("{:#}\n", report.json())).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn measure(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
     let duration = Duration::from_secs(arguments.seconds);
-    if arguments.loops {
-        loops::measure(&server, duration).await?;
-    } else {
-        for in_flight in &arguments.in_flight {
-            println!("{}", chain::measure(&server, *in_flight, duration).await?);
+    let ground = &Ground { binary: arguments.binary.clone(), folder: arguments.folder.clone(), in_memory: arguments.memory, duration };
+    let in_flights = arguments.in_flight.as_slice();
+    let wants = |workload| arguments.wants(workload);
+    ceiling::measure(report, ground, in_flights)?;
+    if wants(Workload::Machine) {
+        machine::measure(report, &arguments.folder, duration.min(Duration::from_secs(2)))?;
+    }
+    if wants(Workload::W4) {
+        attempt(report, "W4", |report| idle::measure(report, ground));
+    }
+    if wants(Workload::W1) {
+        attempt(report, "W1", |report| chain::measure(report, ground, in_flights));
+    }
+    if wants(Workload::Fakecloud) {
+        attempt(report, "fakecloud", |report| peer::fakecloud::measure(report, ground, &arguments.peers, in_flights));
+    }
+    for (workload, by) in [(Workload::W2Endpoint, By::Endpoint), (Workload::W2Activity, By::Activity), (Workload::W2Python, By::Python)] {
+        if wants(workload) {
+            attempt(report, "W2", |report| saga::measure(report, ground, by, in_flights));
         }
     }
-    server.stop().await
+    if wants(Workload::Restate) {
+        attempt(report, "Restate", |report| peer::restate::measure(report, ground, &arguments.peers, in_flights));
+    }
+    if wants(Workload::Express) {
+        attempt(report, "Express", |report| express::measure(report, ground, in_flights));
+    }
+    if wants(Workload::Reads) {
+        attempt(report, "reads", |report| reads::measure(report, ground));
+    }
+    if wants(Workload::Payloads) {
+        attempt(report, "payloads", |report| payload::measure(report, ground));
+    }
+    if wants(Workload::Loops) {
+        attempt(report, "loops", |report| loops::measure(report, ground));
+    }
+    if wants(Workload::W3) {
+        attempt(report, "W3", |report| parked::measure(report, ground, arguments.parked));
+    }
+    Ok(())
+}
+
+/// One workload that breaks does not take the others' figures with it.
+fn attempt(report: &mut Report, name: &str, measure: impl FnOnce(&mut Report) -> anyhow::Result<()>) {
+    if let Err(error) = measure(report) {
+        report.remark(format!("{name} BROKE: {error:#}"));
+    }
 }

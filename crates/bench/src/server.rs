@@ -1,92 +1,153 @@
-//! The server that is measured: started on a temporary folder, watched from outside.
+//! The processes that are measured, and those beside them: started here, ended with their value.
 
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
 
 use crate::client::Client;
+use crate::process;
 
+const SETTLING_MAX: Duration = Duration::from_secs(10);
+const QUIET: Duration = Duration::from_millis(300);
+
+/// A process that serves an address, and says so in one line on stdout that ends in its URL.
 pub struct Server {
     process: Child,
-    /// Kept open, so that the server may go on printing.
+    /// Kept open, so that the process may go on printing.
     _output: BufReader<ChildStdout>,
     pub address: String,
-    _folder: tempfile::TempDir,
+    /// From its start to its line.
+    pub ready_after: Duration,
 }
 
-/// What a server has used and done by now.
-#[derive(Debug, Clone, Copy)]
-pub struct Usage {
-    pub cpu: Duration,
-    pub records: u64,
-    pub batches: u64,
+/// How a `skald server` is started.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub binary: PathBuf,
+    pub data: PathBuf,
+    /// Nothing is kept on disk.
+    pub in_memory: bool,
+    pub config: Option<PathBuf>,
+    /// The address of the Invoke API.
+    pub lambda_endpoint: Option<String>,
 }
 
 impl Server {
-    pub async fn start(binary: &Path, folder: &Path, memory: bool) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(folder).context("a temporary data folder")?;
-        let mut command = Command::new(binary);
+    pub fn start(setup: &Setup) -> anyhow::Result<Self> {
+        let mut command = Command::new(&setup.binary);
         command.args(["server", "--listen", "127.0.0.1:0"]);
-        if memory {
+        if setup.in_memory {
             command.arg("--memory");
         } else {
-            command.arg("--data").arg(folder.path().join("data"));
+            command.arg("--data").arg(&setup.data);
         }
-        command.env("RUST_LOG", "warn").stdout(Stdio::piped()).kill_on_drop(true);
-        let mut process = command.spawn().with_context(|| format!("{}: build it first", binary.display()))?;
+        if let Some(config) = &setup.config {
+            command.arg("--config").arg(config);
+        }
+        if let Some(endpoint) = &setup.lambda_endpoint {
+            command.env("AWS_ENDPOINT_URL_LAMBDA", format!("http://{endpoint}"));
+        }
+        command.env("RUST_LOG", "error");
+        Self::spawn(command).with_context(|| setup.binary.display().to_string())
+    }
+
+    /// One of this program's own servers.
+    pub fn start_own(name: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(name);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut output = BufReader::new(process.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
-        output.read_line(&mut line).await?;
+        output.read_line(&mut line)?;
+        let ready_after = began.elapsed();
         let address = line.trim().rsplit_once("http://").map(|(_, address)| address.to_owned());
-        let address = address.with_context(|| format!("the server did not become ready: {line:?}"))?;
-        Ok(Self { process, _output: output, address, _folder: folder })
-    }
-
-    pub async fn client(&self) -> anyhow::Result<Client> {
-        Client::connect(&self.address).await
-    }
-
-    /// # Errors
-    /// Where `/proc` or the metrics cannot be read.
-    pub async fn usage(&self) -> anyhow::Result<Usage> {
-        let page = self.client().await?.get("/metrics").await?;
-        Ok(Usage {
-            cpu: cpu_time(self.process.id().context("the server has ended")?)?,
-            records: sample(&page, "skald_records_total")?,
-            batches: sample(&page, "skald_appends_total")?,
-        })
-    }
-
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        let id = libc::pid_t::try_from(self.process.id().context("the server has ended")?)?;
-        // SAFETY: a system call on numbers; the process was not waited for, so the id is still its own.
-        #[allow(unsafe_code)]
-        unsafe {
-            libc::kill(id, libc::SIGTERM);
+        let address = address.with_context(|| format!("the server did not become ready: {line:?}"));
+        match address {
+            Ok(address) => Ok(Self { process, _output: output, address, ready_after }),
+            Err(error) => {
+                end(&mut process);
+                Err(error)
+            }
         }
-        let status = self.process.wait().await?;
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until the server has written nothing for a while: what it sets aside on the disk at a start is not what a
+    /// workflow costs.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut written = process::written_bytes(self.id())?;
+        while began.elapsed() < SETTLING_MAX {
+            std::thread::sleep(QUIET);
+            let before = std::mem::replace(&mut written, process::written_bytes(self.id())?);
+            if before == written {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn client(&self) -> anyhow::Result<Client> {
+        Client::connect(&self.address)
+    }
+
+    /// As a power cut: nothing is finished, nothing is flushed.
+    pub fn kill(mut self) {
+        end(&mut self.process);
+    }
+
+    /// Ends it in order.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        process::signal(self.id(), libc::SIGTERM)?;
+        let status = self.process.wait()?;
         anyhow::ensure!(status.success(), "the server ended with {status}");
         Ok(())
     }
 }
 
-/// User and system time. SOURCE: proc(5), `/proc/PID/stat`, fields 14 and 15; the name in field 2 may hold blanks.
-fn cpu_time(id: u32) -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-    let (_, fields) = stat.rsplit_once(") ").context("no name in /proc/PID/stat")?;
-    let mut ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
-    let (user, system) = (ticks.next().context("no user time")??, ticks.next().context("no system time")??);
-    // SAFETY: reads a constant of the system.
-    #[allow(unsafe_code)]
-    let ticks_per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    Ok(Duration::from_secs_f64((user + system) as f64 / ticks_per_second as f64))
+impl Drop for Server {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
 }
 
-fn sample(page: &str, name: &str) -> anyhow::Result<u64> {
-    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    Ok(value.with_context(|| format!("no {name} in the metrics"))?.parse()?)
+/// A process of another product, and those it starts.
+pub struct Peer(Child);
+
+impl Peer {
+    pub fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let log = std::fs::File::create(log)?;
+        let spawned = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).spawn();
+        Ok(Self(spawned.with_context(|| format!("{command:?}"))?))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself; its group goes with it.
+        let _ = process::signal_group(self.0.id(), libc::SIGKILL);
+        end(&mut self.0);
+    }
+}
+
+fn end(process: &mut Child) {
+    // It may have ended by itself.
+    let _ = process.kill();
+    let _ = process.wait();
 }

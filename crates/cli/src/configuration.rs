@@ -26,6 +26,8 @@ pub(crate) struct Configuration {
     pub lambda: LambdaConfig,
     #[serde(default)]
     pub retention: RetentionTable,
+    #[serde(default)]
+    pub limits: LimitsTable,
 }
 
 /// `[retention]`.
@@ -34,6 +36,18 @@ pub(crate) struct Configuration {
 pub(crate) struct RetentionTable {
     /// How long an execution is kept after its end.
     pub days: Option<NonZeroU32>,
+}
+
+/// `[limits]`: what is throttled, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsTable {
+    /// MiB that running executions may take in memory before starts are throttled.
+    pub memory_mb: Option<NonZeroU32>,
+    /// Starts a second of one state machine.
+    pub executions_per_second: Option<NonZeroU32>,
+    /// Connections served at once.
+    pub connections: Option<NonZeroU32>,
 }
 
 /// `[server]`. What the command line says wins.

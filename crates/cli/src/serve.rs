@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use skald_store::memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{self, Configuration, Loaded};
+use crate::configuration::{self, Configuration, LimitsTable, Loaded, RetentionTable};
 use crate::control::Control;
 use crate::{logs, open_files};
 
@@ -78,6 +79,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let region = region.or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
     let config = server_config(&arguments, &loaded.configuration, region.clone());
     let (store, _control) = open_store(&arguments, &loaded)?;
+    let options = engine_options(&loaded.configuration.limits, &loaded.configuration.retention);
     let integrations = Integrations::new(IntegrationsConfig {
         functions: loaded.configuration.lambda,
         base_folder: loaded.folder,
@@ -85,9 +87,6 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         region,
         credentials: skald_integrations::credentials::find(&variable),
     })?;
-    let defaults = Options::default();
-    let retention = loaded.configuration.retention.days.map_or(defaults.retention, |days| Duration::from_secs(86_400) * days.get());
-    let options = Options { retention, ..defaults };
     let engine = Engine::open(store, Arc::new(integrations), options).await.context("the engine did not start")?;
     announce(address)?;
     let broken = OnceLock::new();
@@ -115,6 +114,18 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         anyhow::bail!("the store is broken: {reason}");
     }
     served.context("the listener broke")
+}
+
+fn engine_options(limits: &LimitsTable, retention: &RetentionTable) -> Options {
+    let mut options = Options::default();
+    if let Some(days) = retention.days {
+        options.retention = Duration::from_secs(86_400) * days.get();
+    }
+    if let Some(memory_mb) = limits.memory_mb {
+        options.live_bytes_max = u64::from(memory_mb.get()) << 20;
+    }
+    options.starts_per_second_max = limits.executions_per_second.map(NonZeroU32::get);
+    options
 }
 
 /// Exactly one line on stdout: whoever started the process waits for it.
@@ -148,7 +159,10 @@ fn server_config(arguments: &Arguments, configuration: &Configuration, region: S
         accounts: configuration.accounts.clone(),
         default_region: region,
         allowed_hosts: hosts.cloned().collect(),
-        limits: Limits::default(),
+        limits: Limits {
+            connections_max: configuration.limits.connections.map_or(defaults.limits.connections_max, |wanted| wanted.get() as usize),
+            ..defaults.limits
+        },
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Case {
     /// The expected history, a line an event; none yet in a new case.
     history: Option<Vec<String>>,
     replies: Vec<String>,
+    /// The expected histories of the second machine's executions.
+    children: Vec<String>,
 }
 
 /// A fenced block of a page: ```` ```json machine ````.
@@ -67,6 +69,9 @@ impl Case {
         if self.replies != run.replies {
             bail!("replies: expected {:?}, came {:?}", self.replies, run.replies);
         }
+        if self.children != run.children {
+            bail!("children: expected\n  {}\ncame\n  {}", self.children.join("\n  "), run.children.join("\n  "));
+        }
         Ok(())
     }
 
@@ -82,6 +87,7 @@ impl Case {
         let end = lines[start + 1..].iter().position(|line| line.starts_with("## ")).map_or(lines.len(), |length| start + 1 + length);
         let mut section: Vec<String> = lines.splice(start..end, std::iter::empty()).collect();
         replace_block(&mut section, "history", &shortened(&run.history));
+        replace_block(&mut section, "children", &run.children);
         replace_block(&mut section, "replies", &run.replies);
         lines.splice(start..start, section);
         let mut text = lines.join("\n");
@@ -152,7 +158,7 @@ fn read_page(page: &Path, text: &str) -> Result<Vec<Case>> {
 
 fn read_section(page: &Path, title: &str, lines: &[&str], machine: &mut Option<String>) -> Result<Case> {
     let mut history = None;
-    let mut replies = Vec::new();
+    let (mut replies, mut children, mut child) = (Vec::new(), Vec::new(), None);
     let mut script = String::new();
     let mut settings = Settings::default();
     for block in blocks(lines) {
@@ -167,13 +173,15 @@ fn read_section(page: &Path, title: &str, lines: &[&str], machine: &mut Option<S
             "script" => script = block.lines.join("\n"),
             "history" => history = Some(block.lines.iter().flat_map(|line| line.split(" | ")).map(str::to_owned).collect()),
             "replies" => replies = block.lines,
+            "child" => child = Some(block.lines.join("\n")),
+            "children" => children = block.lines,
             kind => bail!("no block is called `{kind}`"),
         }
     }
     let machine = machine.clone().context("there is no machine")?;
     let activities = activities_of(&serde_json::from_str(&machine).context("the machine")?);
-    let simulation = Simulation { machine, activities, script: Script::parse(&script)?, settings, faults: Vec::new() };
-    Ok(Case { page: page.to_owned(), title: title.to_owned(), simulation, history, replies })
+    let simulation = Simulation { machine, child, activities, script: Script::parse(&script)?, settings, faults: Vec::new() };
+    Ok(Case { page: page.to_owned(), title: title.to_owned(), simulation, history, replies, children })
 }
 
 fn blocks(lines: &[&str]) -> Vec<Block> {

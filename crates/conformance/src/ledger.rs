@@ -134,7 +134,8 @@ impl Journal {
         let mut submitted = BTreeSet::new();
         for event in self.events() {
             match &event.kind {
-                EventKind::TaskScheduled { completion: Completion::Job, .. } => {
+                // Children are stopped by the engine itself: they would run on, and not be settled.
+                EventKind::TaskScheduled { completion: Completion::Job, resource, .. } if &*resource.resource_type != "states" => {
                     running.insert(event.frame, event.id);
                 }
                 EventKind::TaskSubmitted { .. } => {

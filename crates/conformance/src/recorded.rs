@@ -4,10 +4,12 @@
 //! Each case has a server of its own with an engine on a store in memory; its tasks answer as recorded.
 
 mod host;
+mod logged;
 mod stubs;
 mod tasks;
 mod history;
 mod execution;
+mod express;
 mod validation;
 mod test_state;
 mod api;

@@ -22,6 +22,8 @@ use crate::world::{BEGINNING_MS, TOKEN_SECRET, WallClock, World};
 pub(crate) const ACCOUNT: &str = "111111111111";
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const MACHINE: &str = "machine";
+/// The name of the second machine.
+const CHILD: &str = "child";
 pub(crate) const MACHINE_ARN: &str = "arn:aws:states:us-east-1:111111111111:stateMachine:machine";
 /// The name of the execution whose history counts.
 pub(crate) const EXECUTION: &str = "run";
@@ -60,6 +62,8 @@ impl Default for Settings {
 #[derive(Debug, Clone)]
 pub struct Simulation {
     pub machine: String,
+    /// A second machine, called `child`: the first one's tasks may start it.
+    pub child: Option<String>,
     pub activities: Vec<String>,
     pub script: Script,
     pub settings: Settings,
@@ -73,6 +77,8 @@ pub struct Run {
     pub history: Vec<String>,
     /// Every execution's, by ARN: lines without times, and milliseconds since the start of the run.
     pub journals: Vec<(String, Vec<(String, i64)>)>,
+    /// The histories of the executions of `child`, by name, with their times.
+    pub children: Vec<String>,
     /// The events of the first execution.
     pub events: Vec<skald_interpreter::Event>,
     /// What people outside were told.
@@ -234,20 +240,23 @@ impl Simulation {
         }
         let configuration =
             Configuration { logging: "{}".to_owned(), tracing: "{}".to_owned(), encryption: "{}".to_owned(), tags: "[]".to_owned() };
-        let machine = CreateMachine {
-            name: MACHINE.to_owned(),
-            definition: self.machine.clone(),
-            role_arn: ROLE_ARN.to_owned(),
-            machine_type: MachineType::Standard,
-            configuration,
-        };
-        while !deletes(MACHINE) {
-            match engine.create_machine(&scope(), machine.clone()).await {
-                Ok(_) | Err(CreateMachineError::StateMachineDeleting(_)) => return,
-                Err(CreateMachineError::InternalFailure(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
-                Err(error) => {
-                    world.violation(format!("the machine cannot be created: {error}"));
-                    return;
+        let machines = self.child.iter().map(|child| (CHILD, child)).chain([(MACHINE, &self.machine)]);
+        for (name, definition) in machines {
+            let machine = CreateMachine {
+                name: name.to_owned(),
+                definition: definition.clone(),
+                role_arn: ROLE_ARN.to_owned(),
+                machine_type: MachineType::Standard,
+                configuration: configuration.clone(),
+            };
+            while !deletes(name) {
+                match engine.create_machine(&scope(), machine.clone()).await {
+                    Ok(_) | Err(CreateMachineError::StateMachineDeleting(_)) => break,
+                    Err(CreateMachineError::InternalFailure(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                    Err(error) => {
+                        world.violation(format!("the machine {name} cannot be created: {error}"));
+                        return;
+                    }
                 }
             }
         }
@@ -267,6 +276,7 @@ pub(crate) async fn open(world: &Arc<World>, life: u32) -> Result<Engine, String
         compute: settings.compute,
         retention: Duration::from_secs(90 * 24 * 60 * 60),
         inbox_commands_max: 4_096,
+        ..Options::default()
     };
     let store: Arc<dyn Store> = Arc::new(FailingJournal::new(Arc::clone(world), life));
     Engine::open(store, Arc::new(ScriptedTasks::new(Arc::clone(world), life)), options).await.map_err(|error| error.to_string())
@@ -315,7 +325,15 @@ fn finished(world: &World, lives: u32) -> Run {
         })
         .collect();
     journals.sort();
+    let of_child = format!(":execution:{CHILD}:");
+    let mut children: Vec<_> = ledger.journals().filter(|(_, journal)| journal.arn.contains(&of_child)).collect();
+    children.sort_by(|(_, one), (_, other)| one.arn.cmp(&other.arn));
+    let children = children.into_iter().flat_map(|(_, journal)| {
+        let name = journal.arn.rsplit(':').next().unwrap_or_default().to_owned();
+        std::iter::once(name).chain(show::page(journal.events()))
+    });
     Run {
+        children: children.collect(),
         history: ledger.by_arn(&arn).map(|journal| show::page(journal.events())).unwrap_or_default(),
         events: ledger.by_arn(&arn).map(|journal| journal.events().cloned().collect()).unwrap_or_default(),
         journals,

@@ -41,7 +41,7 @@ impl ScriptedTasks {
                                 broken.push(format!("{arn}: the call for event {scheduled} has other parameters than are durable"));
                             }
                         }
-                        Some(Effect::Offer { .. } | Effect::Follow { .. } | Effect::Cancel { .. }) | None => {
+                        Some(Effect::Offer { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. }) | None => {
                             broken.push(format!("{arn}: called for event {scheduled}, which no durable record asks for"));
                         }
                     }

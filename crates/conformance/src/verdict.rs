@@ -30,11 +30,7 @@ pub enum Reason {
     S3Content,
     /// Someone else acts while it runs, and the recording does not say how.
     Interactive,
-    /// Starts an Express execution.
-    Express,
     DistributedMap,
-    /// What was recorded is what arrived in a log.
-    LogDelivery,
     /// Holds for another dialect than the one that is tested.
     OtherDialect,
     /// The set does not say what is right.
@@ -46,9 +42,7 @@ impl Reason {
         match self {
             Self::S3Content => "S3 content",
             Self::Interactive => "interactive",
-            Self::Express => "Express",
             Self::DistributedMap => "Distributed Map",
-            Self::LogDelivery => "log delivery",
             Self::OtherDialect => "another dialect",
             Self::Unknown => "not known what is right",
         }

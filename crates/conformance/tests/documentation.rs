@@ -64,7 +64,8 @@ impl Example {
     fn check(&self) -> Result<()> {
         let machine = machine(&self.text, &self.input)?;
         let settings = Settings { input: Payload::parse(self.input.as_str())?, ..Settings::default() };
-        let simulation = Simulation { machine, activities: Vec::new(), script: Script::parse("")?, settings, faults: Vec::new() };
+        let simulation =
+            Simulation { machine, child: None, activities: Vec::new(), script: Script::parse("")?, settings, faults: Vec::new() };
         let run = match (simulation.run(), &self.expected) {
             (Err(error), Expected::Refused(parts)) => {
                 return says(parts, &error.to_string());

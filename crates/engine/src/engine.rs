@@ -8,16 +8,20 @@ use std::time::Duration;
 use skald_asl::Timestamp;
 use skald_aws::arn::{Arn, ArnError, StatesResource};
 use skald_integrations::Perform;
-use skald_interpreter::TaskAnswer;
+use skald_interpreter::{Identity, Status, TaskAnswer};
 use skald_query::Payload;
-use skald_store::{Batch, Change, EntityId, Operation, PartitionId, Store, Table};
+use skald_store::{Batch, Change, EntityId, Epoch, Operation, PartitionId, Store, Table, Urgency};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::activity::{ActivityTask, Delivery, NoPlace, Place, Taken};
+use crate::admission::{LiveBytes, Pace, Standing, WaitingStart};
 use crate::catalog::{Activity, Book, CreateMachine, Machine, MachineStatus, MachineType, Machined, UpdateMachine, UpdatedMachine};
 use crate::clock::SteadyClock;
 use crate::error::*;
 use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, SharedEvent, StartExecution, Started};
+use crate::execution_log::Log;
+use crate::express::{self, Express};
 use crate::keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -28,7 +32,7 @@ use crate::read;
 use crate::retention;
 use crate::scope::Scope;
 use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
-use crate::token::KeyRing;
+use crate::token::{Invalid, KeyRing, Token};
 
 /// Reads that run at once; a page of history takes a few MiB at most.
 const READS_MAX: usize = 64;
@@ -36,11 +40,11 @@ const READS_MAX: usize = 64;
 /// A running engine. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// Why an inbox did not take a request.
-enum Refused {
+pub(crate) enum Refused {
     Full,
     Fault(Fault),
 }
@@ -57,9 +61,10 @@ impl Engine {
         let book = Book::open(Arc::clone(&store)).await?;
         let owner_count = options.owners.max(1);
         let mut epochs: Vec<HashMap<_, _>> = vec![HashMap::new(); owner_count];
-        for partition in 0..keys::PARTITIONS {
-            let epoch = store.claim(PartitionId(partition)).await?;
-            epochs[usize::from(partition) % owner_count].insert(PartitionId(partition), epoch);
+        let mut express_epochs = HashMap::new();
+        for (partition, epoch) in claim_all(&store).await? {
+            epochs[usize::from(partition.0) % owner_count].insert(partition, epoch);
+            express_epochs.insert(partition, epoch);
         }
         let (owners, receivers): (Vec<_>, Vec<_>) = (0..owner_count)
             .map(|_| {
@@ -84,9 +89,13 @@ impl Engine {
             owners,
             stopping: AtomicBool::new(false),
             calls: RunningCalls::default(),
+            express: Express::new(express_epochs),
+            log: Log::default(),
+            live_bytes: LiveBytes::default(),
             broken: tokio::sync::watch::channel(None).0,
         });
         wake_all(&shared).await?;
+        let unfinished = express::unfinished(shared.store.as_ref()).await?;
         let claimed = epochs.iter().flatten().map(|(partition, epoch)| (*partition, *epoch)).collect();
         tokio::spawn(retention::run(Arc::clone(&shared), claimed));
         let mut loaded = Vec::new();
@@ -101,6 +110,7 @@ impl Engine {
             let _ = when.await;
         }
         let engine = Self { shared };
+        tokio::spawn(express::run_again(Arc::clone(&engine.shared), unfinished));
         tokio::spawn(engine.clone().finish_deletions());
         Ok(engine)
     }
@@ -122,6 +132,7 @@ impl Engine {
         if tokio::time::timeout(grace, shared.calls.none_left()).await.is_err() {
             tracing::warn!("calls still run: they are given up, and repeated at the next start");
         }
+        shared.express.close().await;
         for inbox in &shared.owners {
             let (done, closed) = oneshot::channel();
             if inbox.answers.send(Answer::Close { done }).is_ok() {
@@ -129,6 +140,7 @@ impl Engine {
             }
         }
         shared.perform.shut_down().await;
+        shared.log.flush().await;
         if let Err(error) = shared.store.close().await {
             tracing::error!(%error, "the store did not close well");
         }
@@ -141,9 +153,12 @@ impl Engine {
     /// Waits until the store says that it is broken, and says why: nothing more can be acknowledged.
     pub async fn broken(&self) -> String {
         let mut broken = self.shared.broken.subscribe();
-        match broken.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "the engine is gone".to_owned(),
+        tokio::select! {
+            reason = self.shared.store.broken() => reason,
+            said = broken.wait_for(Option::is_some) => match said {
+                Ok(reason) => reason.clone().unwrap_or_default(),
+                Err(_) => "the engine is gone".to_owned(),
+            },
         }
     }
 
@@ -192,45 +207,96 @@ impl Engine {
     }
 
     pub async fn start_execution(&self, scope: &Scope, request: StartExecution) -> Result<Started, StartExecutionError> {
+        self.start(scope, request, Standing::Client).await
+    }
+
+    pub(crate) async fn start(&self, scope: &Scope, request: StartExecution, standing: Standing) -> Result<Started, StartExecutionError> {
         let (scope, machine_name) = machine_arn(scope, &request.machine_arn).map_err(StartExecutionError::InvalidArn)?;
         let machine = self
             .shared
             .book
             .machine(&scope, &machine_name)
             .ok_or_else(|| StartExecutionError::StateMachineDoesNotExist(request.machine_arn.clone()))?;
-        match (machine.record.status, machine.record.machine_type) {
-            (MachineStatus::Deleting, _) => return Err(StartExecutionError::StateMachineDeleting(request.machine_arn)),
-            (MachineStatus::Active, MachineType::Express) => return Err(StartExecutionError::StateMachineTypeNotSupported),
-            (MachineStatus::Active, MachineType::Standard) => {}
+        if machine.record.status == MachineStatus::Deleting {
+            return Err(StartExecutionError::StateMachineDeleting(request.machine_arn));
         }
         if self.shared.is_stopping() {
             return Err(StartExecutionError::ThrottlingException);
+        }
+        match (machine.record.machine_type, &request.name) {
+            (_, Some(name)) if skald_aws::name::check(name).is_err() => return Err(StartExecutionError::InvalidName(name.clone())),
+            (MachineType::Express, _) if standing == Standing::Client && !self.keeps_pace(&machine.fate.pace) => {
+                return Err(StartExecutionError::ThrottlingException);
+            }
+            (MachineType::Express, _) => return express::start(&self.shared, &machine, request).await,
+            (MachineType::Standard, _) => {}
         }
         let input_hash = hash_of(&[request.input.text().as_bytes()]);
         // A constant that some client sends for every call must not make two requests one.
         let starter_hash = request.starter_key.as_ref().map(|key| hash_of(&[key.as_bytes(), &machine.prefix, &input_hash]));
         let name = match (request.name, &starter_hash) {
-            (Some(name), _) if skald_aws::name::check(&name).is_err() => return Err(StartExecutionError::InvalidName(name)),
             (Some(name), _) => name,
             (None, Some(starter)) => derived_uuid(&[starter]),
             (None, None) => self.shared.entropy.uuid(),
         };
         let inbox = self.shared.inbox(keys::partition_of(&machine.arn(), &name));
-        // Starts are throttled first: half of the inbox is kept for everything else.
-        if inbox.requests.capacity() < self.shared.options.inbox_commands_max / 2 {
-            return Err(StartExecutionError::ThrottlingException);
-        }
+        let _waiting = self.admit(&machine.fate.pace, inbox.requests.capacity(), standing)?;
         let (reply, answer) = oneshot::channel();
         let start = Start {
             machine,
             name,
             input: request.input,
             trace_header: request.trace_header,
+            parent: request.parent,
             starter_hash: starter_hash.unwrap_or([0; 32]),
             reply,
         };
         inbox.requests.try_send(Request::Start(Box::new(start))).map_err(|_| StartExecutionError::ThrottlingException)?;
         answer.await.map_err(|_| Fault("the owner is gone".to_owned()))?
+    }
+
+    /// Runs an Express execution; answers what became of it.
+    pub async fn start_sync_execution(&self, scope: &Scope, request: StartExecution) -> Result<Described, StartSyncExecutionError> {
+        let (scope, machine_name) = machine_arn(scope, &request.machine_arn).map_err(StartSyncExecutionError::InvalidArn)?;
+        let machine = self
+            .shared
+            .book
+            .machine(&scope, &machine_name)
+            .ok_or_else(|| StartSyncExecutionError::StateMachineDoesNotExist(request.machine_arn.clone()))?;
+        if let Some(name) = request.name.as_ref().filter(|name| skald_aws::name::check(name).is_err()) {
+            return Err(StartSyncExecutionError::InvalidName(name.clone()));
+        }
+        match (machine.record.machine_type, machine.record.status) {
+            (MachineType::Standard, _) => Err(StartSyncExecutionError::StateMachineTypeNotSupported),
+            (MachineType::Express, MachineStatus::Deleting) => Err(StartSyncExecutionError::StateMachineDeleting(request.machine_arn)),
+            (MachineType::Express, MachineStatus::Active) if self.shared.is_stopping() || !self.keeps_pace(&machine.fate.pace) => {
+                Err(StartSyncExecutionError::ThrottlingException)
+            }
+            (MachineType::Express, MachineStatus::Active) => express::start_sync(&self.shared, &machine, request).await,
+        }
+    }
+
+    /// Starts are throttled first.
+    fn admit(&self, pace: &Pace, free: usize, standing: Standing) -> Result<WaitingStart, StartExecutionError> {
+        let options = &self.shared.options;
+        let is_guest = match standing {
+            Standing::Child => false,
+            Standing::Client => true,
+        };
+        // Half of the inbox is kept for everything else.
+        let is_full = free < options.inbox_commands_max / 2
+            || is_guest && self.shared.live_bytes.bytes() >= options.live_bytes_max
+            || is_guest && !self.keeps_pace(pace);
+        let place = if is_full { None } else { pace.wait(free, options.inbox_commands_max) };
+        place.ok_or_else(|| {
+            self.shared.metrics.starts_throttled.fetch_add(1, Ordering::Relaxed);
+            StartExecutionError::ThrottlingException
+        })
+    }
+
+    /// Takes one start of a machine's pace; whether there was one.
+    fn keeps_pace(&self, pace: &Pace) -> bool {
+        self.shared.options.starts_per_second_max.is_none_or(|per_second| pace.take(per_second, self.shared.now()))
     }
 
     /// Answers when it stopped; of an ended execution, when it ended.
@@ -313,7 +379,8 @@ impl Engine {
     }
 
     pub async fn send_task_heartbeat(&self, _scope: &Scope, token: &str) -> Result<(), SendTaskError> {
-        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce }).await
+        let at = self.shared.now();
+        self.send_task(token, |scheduled, nonce| Question::Heartbeat { scheduled, nonce, at }).await
     }
 
     async fn send_task(&self, token: &str, question: impl FnOnce(u64, u64) -> Question) -> Result<(), SendTaskError> {
@@ -415,7 +482,7 @@ impl Engine {
         }
     }
 
-    async fn ask(&self, entity: EntityId, question: Question) -> Result<Reply, Refused> {
+    pub(crate) async fn ask(&self, entity: EntityId, question: Question) -> Result<Reply, Refused> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { entity, question, reply };
         self.shared.inbox(entity.partition()).requests.try_send(Request::Ask(ask)).map_err(|_| Refused::Full)?;
@@ -423,6 +490,32 @@ impl Engine {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(fault)) => Err(Refused::Fault(fault)),
             Err(_) => Err(Refused::Fault(Fault("the owner is gone".to_owned()))),
+        }
+    }
+
+    /// The engine behind what owners share.
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+
+    pub(crate) fn mint(&self, token: Token) -> String {
+        self.shared.tokens.mint(token)
+    }
+
+    pub(crate) fn verify(&self, token: &str) -> Result<Token, Invalid> {
+        self.shared.tokens.verify(token)
+    }
+
+    /// Who an execution is and where it stands, as far as that is durable.
+    pub(crate) async fn execution(&self, scope: &Scope, execution_arn: &str) -> Result<(Arc<Identity>, Status), DescribeExecutionError> {
+        let (_, entity) = self.find(scope, execution_arn).await?;
+        match self.shared.live.known(entity) {
+            Some(summary) => Ok((Arc::clone(&summary.identity), summary.status.clone())),
+            None => Ok(read::stored(&self.shared, entity).await.map(|(identity, status)| (Arc::new(identity), status))?),
         }
     }
 
@@ -460,6 +553,16 @@ impl Engine {
     }
 }
 
+/// Claims every partition, all at once: a store makes many claims durable with one flush.
+async fn claim_all(store: &Arc<dyn Store>) -> Result<Vec<(PartitionId, Epoch)>, skald_store::Error> {
+    let mut claims = JoinSet::new();
+    for partition in (0..keys::PARTITIONS).map(PartitionId) {
+        let store = Arc::clone(store);
+        claims.spawn(async move { Ok((partition, store.claim(partition).await?)) });
+    }
+    claims.join_all().await.into_iter().collect()
+}
+
 /// A poll in the line, counted for as long as it waits.
 struct WaitingPoll<'m> {
     metrics: &'m Metrics,
@@ -495,7 +598,8 @@ async fn open_key_ring(store: &Arc<dyn Store>, secret: [u8; 32], now: Timestamp)
     let ring = KeyRing::of(secret);
     let epoch = store.claim(keys::CATALOG_PARTITION).await?;
     let change = Change { table: Table::Meta, key: keys::TOKEN_KEYS.into(), operation: Operation::PutIfAbsent(ring.to_bytes().into()) };
-    store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, at: now.millis, entries: Vec::new(), changes: vec![change] }).await?;
+    let (entries, changes) = (Vec::new(), vec![change]);
+    store.append(Batch { partition: keys::CATALOG_PARTITION, epoch, urgency: Urgency::Start, at: now.millis, entries, changes }).await?;
     Ok(ring)
 }
 

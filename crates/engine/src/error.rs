@@ -101,6 +101,25 @@ pub enum StartExecutionError {
 }
 
 #[derive(Debug, thiserror::Error, IntoStaticStr)]
+pub enum StartSyncExecutionError {
+    #[error("Invalid Arn: '{0}'")]
+    InvalidArn(String),
+    #[error("Invalid Name: '{0}'")]
+    InvalidName(String),
+    #[error("State Machine Does Not Exist: '{0}'")]
+    StateMachineDoesNotExist(String),
+    #[error("State Machine is being deleted: '{0}'")]
+    StateMachineDeleting(String),
+    #[error("This operation is not supported by this type of state machine")]
+    StateMachineTypeNotSupported,
+    /// As many run as there is room for.
+    #[error("Rate exceeded")]
+    ThrottlingException,
+    #[error("internal failure")]
+    InternalFailure(#[from] Fault),
+}
+
+#[derive(Debug, thiserror::Error, IntoStaticStr)]
 pub enum StopExecutionError {
     #[error("Invalid Arn: '{0}'")]
     InvalidArn(String),

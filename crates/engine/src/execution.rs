@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use skald_asl::Timestamp;
 use skald_interpreter::Event;
+use skald_interpreter::note::Parent;
 use skald_query::Payload;
 
 /// AWS's execution status.
@@ -26,6 +27,15 @@ impl ExecutionStatus {
             Self::Failed => "FAILED",
             Self::TimedOut => "TIMED_OUT",
             Self::Aborted => "ABORTED",
+        }
+    }
+
+    /// Whether it can be redriven, and if not, why. SOURCE: api.md, `DescribeExecution`.
+    pub fn redrive(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Running => ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven")),
+            Self::Succeeded => ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven")),
+            Self::Failed | Self::TimedOut | Self::Aborted => ("REDRIVABLE", None),
         }
     }
 }
@@ -62,8 +72,10 @@ pub struct StartExecution {
     pub name: Option<String>,
     pub input: Payload,
     pub trace_header: Option<String>,
-    /// The SDK's invocation id, scoped by access key.
+    /// The SDK's invocation id, scoped by access key; or the task that starts it.
     pub starter_key: Option<String>,
+    /// The task that waits for its end.
+    pub parent: Option<Parent>,
 }
 
 /// What was started, now or by an equal request before.

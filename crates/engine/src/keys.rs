@@ -118,6 +118,11 @@ pub(crate) fn awake(entity: EntityId) -> Bytes {
     Bytes::copy_from_slice(&entity.to_bytes())
 }
 
+/// `Express`: an execution that has begun and not ended.
+pub(crate) fn express(entity: EntityId) -> Bytes {
+    Bytes::copy_from_slice(&entity.to_bytes())
+}
+
 /// `Timers`: a parked entity by its due time.
 pub(crate) fn timer(due: Timestamp, entity: EntityId) -> Bytes {
     let due = u64::try_from(due.millis).unwrap_or(0);

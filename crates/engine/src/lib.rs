@@ -14,7 +14,10 @@ pub mod clock;
 pub mod options;
 pub mod metrics;
 pub mod catalog;
+mod admission;
+mod children;
 pub mod execution;
+pub mod execution_log;
 pub mod token;
 pub mod activity;
 mod keys;
@@ -22,6 +25,7 @@ mod stored;
 mod live;
 mod shared;
 mod owner;
+mod express;
 mod read;
 mod retention;
 mod engine;
@@ -32,8 +36,8 @@ mod tests;
 pub use engine::Engine;
 pub use error::{
     CreateActivityError, CreateMachineError, DeleteMachineError, DescribeActivityError, DescribeExecutionError, DescribeMachineError,
-    HistoryError, ListError, ListExecutionsError, OpenError, PollActivityError, SendTaskError, StartExecutionError, StopExecutionError,
-    UpdateMachineError,
+    HistoryError, ListError, ListExecutionsError, OpenError, PollActivityError, SendTaskError, StartExecutionError,
+    StartSyncExecutionError, StopExecutionError, UpdateMachineError,
 };
 pub use options::{Compute, Options};
 pub use scope::Scope;

@@ -1,6 +1,6 @@
 //! What readers see of executions in memory: immutable, published after a flush and before its replies.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, RwLock};
 
 use skald_interpreter::{Execution, Identity, Status};
@@ -18,10 +18,24 @@ pub(crate) struct Summary {
     pub(crate) prefix: Arc<[u8]>,
 }
 
+/// Bytes of ended executions that are remembered: whoever waits for an end asks soon after it.
+const ENDED_BYTES_MAX: usize = 4 << 20;
+/// What an ended execution is counted with, beside its input and output.
+const ENDED_BYTES: usize = 1_024;
+
 /// All of them.
 #[derive(Default)]
 pub(crate) struct Live {
     published: RwLock<Published>,
+    ended: RwLock<Ended>,
+}
+
+/// Executions that ended a short while ago, as the store has them.
+#[derive(Default)]
+struct Ended {
+    by_entity: HashMap<EntityId, Arc<Summary>>,
+    in_turn: VecDeque<EntityId>,
+    bytes: usize,
 }
 
 #[derive(Default)]
@@ -48,6 +62,33 @@ impl Live {
         if let Some(before) = published.by_entity.remove(&entity) {
             published.unlist(&before);
         }
+    }
+
+    /// Keeps an ended execution for a while, for readers of what it was.
+    pub(crate) fn remember(&self, summary: Summary) {
+        let mut ended = self.ended.write().expect("no panic while remembering");
+        ended.bytes += summary.bytes();
+        ended.in_turn.push_back(summary.entity);
+        ended.by_entity.insert(summary.entity, Arc::new(summary));
+        while ended.bytes > ENDED_BYTES_MAX {
+            let Some(oldest) = ended.in_turn.pop_front() else { return };
+            if let Some(oldest) = ended.by_entity.remove(&oldest) {
+                ended.bytes -= oldest.bytes();
+            }
+        }
+    }
+
+    /// It is no longer in the store.
+    pub(crate) fn forget(&self, entity: EntityId) {
+        let mut ended = self.ended.write().expect("no panic while remembering");
+        if let Some(forgotten) = ended.by_entity.remove(&entity) {
+            ended.bytes -= forgotten.bytes();
+        }
+    }
+
+    /// An execution in memory, or one that ended a short while ago.
+    pub(crate) fn known(&self, entity: EntityId) -> Option<Arc<Summary>> {
+        self.get(entity).or_else(|| self.ended.read().expect("no panic while remembering").by_entity.get(&entity).cloned())
     }
 
     pub(crate) fn get(&self, entity: EntityId) -> Option<Arc<Summary>> {
@@ -98,6 +139,15 @@ impl Summary {
     pub(crate) fn of(entity: EntityId, execution: &Execution, prefix: &Arc<[u8]>) -> Option<Self> {
         let identity = Arc::clone(execution.identity()?);
         Some(Self { entity, identity, status: execution.status().clone(), prefix: Arc::clone(prefix) })
+    }
+
+    fn bytes(&self) -> usize {
+        let output = match &self.status {
+            Status::Succeeded { output, .. } => output.byte_count(),
+            Status::Failed { cause, .. } | Status::Aborted { cause, .. } => cause.as_ref().map_or(0, String::len),
+            Status::Unborn | Status::Running | Status::TimedOut { .. } => 0,
+        };
+        ENDED_BYTES + self.identity.input.byte_count() + output
     }
 
     pub(crate) fn shown_status(&self) -> ExecutionStatus {

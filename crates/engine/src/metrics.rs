@@ -16,6 +16,10 @@ pub struct Metrics {
     pub records: AtomicU64,
     pub appends: AtomicU64,
     pub append_failures: AtomicU64,
+    /// Starts that were refused for want of room.
+    pub starts_throttled: AtomicU64,
+    /// Bytes of live executions now, as far as they are counted.
+    pub live_bytes: AtomicU64,
     /// Owed cancellations that were given up after a day.
     pub cancels_given_up: AtomicU64,
     /// Commands waiting in inboxes now.
@@ -26,6 +30,10 @@ pub struct Metrics {
     pub calls_running: AtomicU64,
     /// Live executions in memory now.
     pub live_executions: AtomicU64,
+    /// Express executions running now.
+    pub express_running: AtomicU64,
+    /// Events that the execution log had no room for.
+    pub log_events_dropped: AtomicU64,
     pub flush_seconds: Histogram,
     pub task_seconds: Histogram,
 }

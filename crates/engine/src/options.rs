@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::execution_log::{ExecutionLog, ServerLog};
 
 /// The engine's settings; the defaults are for a server.
 #[derive(Clone)]
@@ -24,6 +25,12 @@ pub struct Options {
     pub retention: Duration,
     /// Commands an owner's inbox holds before starts are throttled.
     pub inbox_commands_max: usize,
+    /// Where machines that ask for it have their events logged.
+    pub execution_log: Arc<dyn ExecutionLog>,
+    /// Bytes that live executions may take, as far as they are counted, before starts are throttled.
+    pub live_bytes_max: u64,
+    /// Starts a second of one machine; more are throttled.
+    pub starts_per_second_max: Option<u32>,
 }
 
 /// Where decisions are made.
@@ -53,6 +60,9 @@ impl Default for Options {
             // SOURCE: Step Functions keeps the history of a Standard execution for 90 days.
             retention: 90 * crate::retention::DAY,
             inbox_commands_max: 4_096,
+            execution_log: Arc::new(ServerLog),
+            live_bytes_max: 1 << 30,
+            starts_per_second_max: None,
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn entity_of(shared: &Shared, machine: &Machined, name: &str) -
 
 /// What an execution is and where it stands.
 pub(crate) async fn describe(shared: &Shared, entity: EntityId) -> Result<Described, DescribeExecutionError> {
-    if let Some(summary) = shared.live.get(entity) {
+    if let Some(summary) = shared.live.known(entity) {
         return Ok(summary.described());
     }
     let (identity, status) = stored(shared, entity).await?;

@@ -85,18 +85,24 @@ async fn remove(shared: &Shared, epochs: &HashMap<PartitionId, Epoch>, rows: Vec
         for (key, entity, value) in rows {
             let position = shared.store.position(entity).await?;
             if records > 0 && records + position.0 > RECORDS_AT_ONCE_MAX {
-                removed += portion.entities.len();
-                shared.store.remove(std::mem::replace(&mut portion, removal.clone())).await?;
+                removed += let_go(shared, std::mem::replace(&mut portion, removal.clone())).await?;
                 records = 0;
             }
             records += position.0;
             portion.entities.push((entity, position));
             portion.changes.extend(rows_of(key, entity, &value));
         }
-        removed += portion.entities.len();
-        shared.store.remove(portion).await?;
+        removed += let_go(shared, portion).await?;
     }
     Ok(removed)
+}
+
+/// Out of the store and out of memory. Answers how many are gone.
+async fn let_go(shared: &Shared, removal: Removal) -> Result<usize, Error> {
+    let entities: Vec<EntityId> = removal.entities.iter().map(|(entity, _)| *entity).collect();
+    shared.store.remove(removal).await?;
+    entities.iter().for_each(|entity| shared.live.forget(*entity));
+    Ok(entities.len())
 }
 
 /// All rows of an ended execution go with it.

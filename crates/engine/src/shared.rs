@@ -6,14 +6,18 @@ use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 use skald_asl::Timestamp;
+use skald_aws::hex;
 use skald_integrations::Perform;
-use skald_interpreter::Dice;
+use skald_interpreter::{Dice, Identity, Record};
 use skald_store::{EntityId, PartitionId, Store};
 use tokio::sync::Notify;
 
 use crate::activity::Queues;
+use crate::admission::LiveBytes;
 use crate::catalog::Book;
 use crate::clock::SteadyClock;
+use crate::execution_log::{Log, Logging};
+use crate::express::Express;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -39,6 +43,9 @@ pub(crate) struct Shared {
     /// No new calls and no new starts.
     pub(crate) stopping: AtomicBool,
     pub(crate) calls: RunningCalls,
+    pub(crate) express: Express,
+    pub(crate) log: Log,
+    pub(crate) live_bytes: LiveBytes,
     /// The store said that it is broken: why.
     pub(crate) broken: tokio::sync::watch::Sender<Option<String>>,
 }
@@ -55,6 +62,12 @@ impl Shared {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Has those of `records` logged that the machine asked for, if there is room.
+    pub(crate) fn log(&self, logging: &Arc<Logging>, identity: &Arc<Identity>, records: Vec<Record>) {
+        let dropped = self.log.take(&self.options.execution_log, logging, identity, records);
+        self.metrics.log_events_dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 }
 
@@ -78,14 +91,14 @@ impl Entropy {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.draw().to_be_bytes());
         bytes[8..].copy_from_slice(&self.draw().to_be_bytes());
-        uuid_of(bytes)
+        hex::uuid(bytes)
     }
 }
 
 /// A UUID that depends on `parts` alone.
 pub(crate) fn derived_uuid(parts: &[&[u8]]) -> String {
     let hash = hash_of(parts);
-    uuid_of(hash[..16].try_into().expect("a SHA-256 is longer"))
+    hex::uuid(hash[..16].try_into().expect("a SHA-256 is longer"))
 }
 
 /// SHA-256 over `parts`, each with its length, so that no two lists of parts meet.
@@ -96,14 +109,6 @@ pub(crate) fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
         hash.update(part);
     }
     hash.finalize().into()
-}
-
-/// In the form of a random (version 4) UUID.
-fn uuid_of(mut bytes: [u8; 16]) -> String {
-    bytes[6] = bytes[6] & 0x0F | 0x40;
-    bytes[8] = bytes[8] & 0x3F | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 /// Counts calls that run, so that a graceful stop can wait for them.

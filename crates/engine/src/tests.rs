@@ -1,9 +1,15 @@
 //! The engine's own small parts: clock, tokens, formats. What it does with executions is tested in `conformance`.
 
 mod golden;
+mod rig;
 mod queues;
 mod retention;
 mod waking;
+mod express;
+mod heartbeats;
+mod panics;
+mod jobs;
+mod overload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -41,6 +41,12 @@ pub trait Perform: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether the executions that tasks start live elsewhere: `states:startExecution` is then called like any other service.
+    /// Else the engine starts them itself.
+    fn starts_executions(&self) -> bool {
+        false
+    }
+
     /// Begins nothing any more: calls that wait for their turn answer [`Outcome::GaveUp`], running ones go on.
     async fn quiesce(&self) {}
 

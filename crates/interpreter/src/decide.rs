@@ -28,6 +28,8 @@ const SLICE_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 262_144;
 /// All variables of an execution. SOURCE: limits.md §1.
 const VARIABLE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// How long an Express execution may take. SOURCE: limits.md §1.
+pub(crate) const EXPRESS_SECONDS_MAX: u64 = 300;
 /// SOURCE: limits.md §1; AWS counts characters.
 const ERROR_CHARACTERS_MAX: usize = 256;
 const CAUSE_CHARACTERS_MAX: usize = 32_768;
@@ -65,6 +67,15 @@ impl Execution {
     ///
     /// The owner of an execution uses this; when the append fails it drops the execution and reads it again.
     pub fn advance(&mut self, command: Command, context: &mut Context<'_>) -> Vec<Record> {
+        self.advance_keeping(command, context, Keep::Records)
+    }
+
+    /// As [`Execution::advance`], for whoever needs the state alone.
+    pub fn advance_unrecorded(&mut self, command: Command, context: &mut Context<'_>) {
+        self.advance_keeping(command, context, Keep::Nothing);
+    }
+
+    fn advance_keeping(&mut self, command: Command, context: &mut Context<'_>, keep: Keep) -> Vec<Record> {
         let now = context.now.max(self.last_time);
         let budget = RefCell::new(context.budget.clone());
         let dice = RefCell::new(context.dice.clone());
@@ -76,7 +87,9 @@ impl Execution {
             dice,
             budget,
             fixed_context: OnceCell::new(),
+            keep,
             records: Vec::new(),
+            record_count: 0,
             bytes: 0,
         };
         // `Ended` only stops the slice: the terminal event is recorded.
@@ -98,8 +111,17 @@ pub(crate) struct Slice<'e, 'c, 'w> {
     budget: RefCell<Budget>,
     /// Execution and StateMachine of the context object: the same for every state, and as large as the input.
     fixed_context: OnceCell<Value>,
+    keep: Keep,
     records: Vec<Record>,
+    record_count: usize,
     bytes: usize,
+}
+
+/// What is kept of what was decided, beside the folded state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Records,
+    Nothing,
 }
 
 impl Slice<'_, '_, '_> {
@@ -145,7 +167,9 @@ impl Slice<'_, '_, '_> {
     fn start(&mut self, origin: Box<Origin>, input: Payload) -> Result<(), Ended> {
         let role_arn = origin.role_arn.clone();
         self.note(Note::Created(origin));
-        let deadline = self.definition.timeout_seconds.map(|seconds| self.now.plus_seconds(seconds));
+        let most = self.identity().origin.is_express().then_some(EXPRESS_SECONDS_MAX);
+        let seconds = self.definition.timeout_seconds.into_iter().chain(most).min();
+        let deadline = seconds.map(|seconds| self.now.plus_seconds(seconds));
         let start_at = Arc::clone(&self.definition.state(self.definition.start_at).name);
         self.event(FrameId::TOP, 0, EventKind::ExecutionStarted { input, role_arn, deadline, start_at })?;
         Ok(())
@@ -188,7 +212,7 @@ impl Slice<'_, '_, '_> {
 
     /// Takes states until every thread waits or the slice is full. The thread that waited longest is first.
     fn go_on(&mut self) -> Result<(), Ended> {
-        while self.records.len() < SLICE_EVENTS_MAX && self.bytes < SLICE_BYTES_MAX && self.budget.borrow().steps_left() > 0 {
+        while self.record_count < SLICE_EVENTS_MAX && self.bytes < SLICE_BYTES_MAX && self.budget.borrow().steps_left() > 0 {
             if self.execution.status != Status::Running {
                 return Err(Ended);
             }
@@ -382,10 +406,10 @@ impl Slice<'_, '_, '_> {
         Some(&definition.state(id).kind)
     }
 
-    /// Records an event. The 25,000th is always the end. SOURCE: history.md §1.
+    /// Records an event. The 25,000th of a Standard execution is always the end. SOURCE: history.md §1, limits.md §1.
     pub(crate) fn event(&mut self, frame: FrameId, previous: EventId, kind: EventKind) -> Result<EventId, Ended> {
         let id = self.execution.last_event + 1;
-        if id >= EVENTS_MAX && !kind.is_terminal() {
+        if id >= EVENTS_MAX && !kind.is_terminal() && !self.identity().origin.is_express() {
             let cause = format!("The execution reached the maximum number of history events ({EVENTS_MAX}).");
             let details = ErrorDetails { error: Some(RUNTIME.to_owned()), cause: Some(cause) };
             let previous = self.execution.last_event;
@@ -414,7 +438,11 @@ impl Slice<'_, '_, '_> {
 
     fn push(&mut self, record: Record) {
         self.execution.apply(&record);
-        self.records.push(record);
+        self.record_count += 1;
+        match self.keep {
+            Keep::Records => self.records.push(record),
+            Keep::Nothing => {}
+        }
     }
 }
 
@@ -445,7 +473,7 @@ fn clip(mut text: String, characters_max: usize) -> String {
 }
 
 /// New payload bytes of an event: outputs, since inputs were outputs before.
-fn payload_bytes(kind: &EventKind) -> usize {
+pub(crate) fn payload_bytes(kind: &EventKind) -> usize {
     match kind {
         EventKind::StateExited { output, assigned, .. } => output.byte_count() + assigned_bytes(assigned),
         EventKind::LambdaFunctionScheduled { input: payload, .. }

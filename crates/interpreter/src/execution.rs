@@ -9,7 +9,7 @@ use skald_query::Payload;
 
 use crate::effect::Effect;
 use crate::event::{Completion, Event, EventId, EventKind, FrameId};
-use crate::frame::{Frame, Phase, Step, Target};
+use crate::frame::{Doing, Frame, Phase, Step, Target};
 use crate::note::Origin;
 
 /// The most events a history may hold. SOURCE: limits.md §1.
@@ -31,8 +31,9 @@ pub struct Execution {
     pub(crate) next_frame: u32,
     pub(crate) frames: BTreeMap<FrameId, Frame>,
     pub(crate) deadline: Option<Timestamp>,
-    /// Jobs that nobody waits for any more and that were not cancelled yet, by scheduled event.
-    pub(crate) owed: BTreeMap<EventId, OwedCancel>,
+    /// What is to be done yet although nothing waits for it: jobs to cancel, by scheduled event, and by its terminal event
+    /// the report to the parent.
+    pub(crate) owed: BTreeMap<EventId, Owed>,
 }
 
 /// Who an execution is: fixed by its first records.
@@ -85,14 +86,13 @@ impl Status {
     }
 }
 
-/// A cancellation that is owed.
+/// What an execution owes to others.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OwedCancel {
-    /// The state that the job was started by.
-    pub state: Arc<str>,
-    pub resource: crate::event::ServiceResource,
-    pub submitted: Payload,
-    pub credentials_role_arn: Option<String>,
+pub enum Owed {
+    /// Cancel a job that nobody waits for any more; `state` started it.
+    Cancel { state: Arc<str>, resource: crate::event::ServiceResource, submitted: Payload, credentials_role_arn: Option<String> },
+    /// Tell the parent what became of it.
+    Report,
 }
 
 /// Whether a task still waits for an answer by its token.
@@ -183,6 +183,19 @@ impl Execution {
             .sum()
     }
 
+    /// [`Execution::payload_bytes`], and what running fan-outs and tasks hold beside them: about what it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        let beside = |frame: &Frame| match &frame.visit()?.doing {
+            Doing::FannedOut(fan_out) => {
+                let items = fan_out.iterations.as_ref().map_or(0, |iterations| iterations.items.byte_count());
+                Some(items + fan_out.outputs.iter().flatten().map(Payload::byte_count).sum::<usize>())
+            }
+            Doing::Task(task) => Some(task.parameters.byte_count()),
+            Doing::Working | Doing::Waiting { .. } | Doing::BackingOff { .. } => None,
+        };
+        self.payload_bytes() + self.frames.values().filter_map(beside).sum::<usize>()
+    }
+
     /// Lets go of parsed trees when they are many: they are built again where they are needed.
     pub(crate) fn bound_trees(&mut self) {
         let heavy_bytes: usize =
@@ -223,6 +236,7 @@ impl Execution {
                         resource: Resource::Lambda { arn: arn.clone() },
                         parameters: task.parameters.clone(),
                         credentials_role_arn: task.credentials_role_arn.clone(),
+                        nonce: task.plan.nonce,
                     }),
                     (Target::Service { resource, .. }, Phase::Scheduled | Phase::Started) => effects.push(Effect::Call {
                         scheduled: task.scheduled,
@@ -230,6 +244,7 @@ impl Execution {
                         resource: service_resource(resource),
                         parameters: task.parameters.clone(),
                         credentials_role_arn: task.credentials_role_arn.clone(),
+                        nonce: task.plan.nonce,
                     }),
                     (Target::Activity { arn }, Phase::Scheduled | Phase::Started) => effects.push(Effect::Offer {
                         scheduled: task.scheduled,
@@ -246,18 +261,22 @@ impl Execution {
                             resource: service_resource(resource),
                             submitted: output.clone(),
                             credentials_role_arn: task.credentials_role_arn.clone(),
+                            nonce: task.plan.nonce,
                         });
                     }
                     (_, Phase::Submitted { .. } | Phase::Delivered) => {}
                 }
             }
         }
-        effects.extend(self.owed.iter().map(|(scheduled, owed)| Effect::Cancel {
-            scheduled: *scheduled,
-            state: Arc::clone(&owed.state),
-            resource: service_resource(&owed.resource),
-            submitted: owed.submitted.clone(),
-            credentials_role_arn: owed.credentials_role_arn.clone(),
+        effects.extend(self.owed.iter().filter_map(|(id, owed)| match owed {
+            Owed::Cancel { state, resource, submitted, credentials_role_arn } => Some(Effect::Cancel {
+                scheduled: *id,
+                state: Arc::clone(state),
+                resource: service_resource(resource),
+                submitted: submitted.clone(),
+                credentials_role_arn: credentials_role_arn.clone(),
+            }),
+            Owed::Report => Some(Effect::Report { ended: *id, parent: self.identity.as_ref()?.origin.parent.clone()? }),
         }));
         effects
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use skald_query::Payload;
 
 use crate::event::{Completion, Event, EventId, EventKind, FrameId};
-use crate::execution::{Execution, Identity, OwedCancel, Status};
+use crate::execution::{Execution, Identity, Owed, Status};
 use crate::frame::{Doing, FanOut, Frame, Iterations, Phase, RunningTask, Step, Target, Visit};
 use crate::note::{Note, Origin};
 use crate::record::Record;
@@ -69,7 +69,7 @@ impl Execution {
             | EventKind::ExecutionTimedOut(_)
             | EventKind::ExecutionAborted(_) => {
                 if let Some(status) = Status::ended_by(event) {
-                    self.close(status);
+                    self.close(status, id);
                 }
             }
 
@@ -225,10 +225,13 @@ impl Execution {
     }
 
     /// The end. Frames that had not exited stay as they are: a redrive needs them.
-    fn close(&mut self, status: Status) {
+    fn close(&mut self, status: Status, ended: EventId) {
         let frames: Vec<FrameId> = self.frames.keys().copied().collect();
         for frame in frames {
             self.owe_job_of(frame);
+        }
+        if self.identity.as_ref().is_some_and(|identity| identity.origin.parent.is_some()) {
+            self.owed.insert(ended, Owed::Report);
         }
         self.status = status;
     }
@@ -238,7 +241,7 @@ impl Execution {
         let Some(visit) = self.frames.get(&frame).and_then(Frame::visit) else { return };
         let Doing::Task(task) = &visit.doing else { return };
         if let (Target::Service { resource, completion: Completion::Job }, Phase::Submitted { output }) = (&task.target, &task.phase) {
-            let owed = OwedCancel {
+            let owed = Owed::Cancel {
                 state: Arc::clone(&visit.state),
                 resource: resource.clone(),
                 submitted: output.clone(),

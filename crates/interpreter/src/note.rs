@@ -31,12 +31,41 @@ pub struct Origin {
     pub execution_name: String,
     pub role_arn: String,
     pub trace_header: Option<String>,
+    /// The last part of an Express execution's ARN; none of a Standard one. Not journaled: an Express execution has no journal.
+    pub express_id: Option<String>,
+    /// The task that waits for its end.
+    pub parent: Option<Parent>,
+}
+
+/// A task of another execution that started this one and waits for its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// The task's token: it says where the task is, and fits no other.
+    pub token: String,
+    pub form: ReportForm,
+}
+
+/// How input and output stand in what a parent is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportForm {
+    /// As JSON text in a string: `.sync`.
+    Text,
+    /// As they are: `.sync:2`.
+    Json,
 }
 
 impl Origin {
-    /// `arn:…:states:…:execution:machine:name`
+    pub fn is_express(&self) -> bool {
+        self.express_id.is_some()
+    }
+
+    /// `arn:…:states:…:execution:machine:name`, or `arn:…:states:…:express:machine:name:id`
     pub fn execution_arn(&self) -> String {
-        format!("arn:{}:states:{}:{}:execution:{}:{}", self.partition, self.region, self.account, self.machine_name, self.execution_name)
+        let Self { partition, region, account, machine_name, execution_name, .. } = self;
+        match &self.express_id {
+            None => format!("arn:{partition}:states:{region}:{account}:execution:{machine_name}:{execution_name}"),
+            Some(id) => format!("arn:{partition}:states:{region}:{account}:express:{machine_name}:{execution_name}:{id}"),
+        }
     }
 
     /// `arn:…:states:…:stateMachine:machine`

@@ -51,6 +51,8 @@ impl Run {
             execution_name: "run".to_owned(),
             role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
             trace_header: None,
+            parent: None,
+            express_id: None,
         };
         run.command(Command::Start { origin: Box::new(origin), input: Payload::parse(input).expect("JSON") });
         run

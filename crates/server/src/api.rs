@@ -9,6 +9,7 @@ mod list_state_machines;
 mod validate_state_machine_definition;
 mod describe_state_machine_for_execution;
 mod start_execution;
+mod start_sync_execution;
 mod stop_execution;
 mod describe_execution;
 mod list_executions;
@@ -53,6 +54,7 @@ pub(crate) enum Action {
     ValidateStateMachineDefinition,
     DescribeStateMachineForExecution,
     StartExecution,
+    StartSyncExecution,
     StopExecution,
     DescribeExecution,
     ListExecutions,
@@ -127,6 +129,7 @@ async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError>
         Action::ValidateStateMachineDefinition => validate_state_machine_definition::call(context, members).await,
         Action::DescribeStateMachineForExecution => describe_state_machine_for_execution::call(context, members).await,
         Action::StartExecution => start_execution::call(context, members).await,
+        Action::StartSyncExecution => start_sync_execution::call(context, members).await,
         Action::StopExecution => stop_execution::call(context, members).await,
         Action::DescribeExecution => describe_execution::call(context, members).await,
         Action::ListExecutions => list_executions::call(context, members).await,
@@ -224,6 +227,12 @@ impl Included {
             _ => Ok(Self::AllData),
         }
     }
+}
+
+/// `inputDetails` and `outputDetails`.
+#[derive(Clone, Copy, Serialize)]
+struct Details {
+    included: bool,
 }
 
 /// A configuration's stored text, as a part of an answer.

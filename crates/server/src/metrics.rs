@@ -19,11 +19,15 @@ pub(crate) fn render(metrics: &Metrics) -> String {
     }
     page.number("skald_records_total", "counter", "Records made durable.", &metrics.records);
     page.number("skald_appends_total", "counter", "Batches made durable.", &metrics.appends);
+    page.number("skald_starts_throttled_total", "counter", "Starts that were refused for want of room.", &metrics.starts_throttled);
+    page.number("skald_live_bytes", "gauge", "Bytes of live executions, as far as they are counted.", &metrics.live_bytes);
     page.number("skald_append_failures_total", "counter", "Batches the store refused.", &metrics.append_failures);
     page.number("skald_inbox_depth", "gauge", "Commands waiting for an owner.", &metrics.inbox_depth);
     page.number("skald_activity_polls_waiting", "gauge", "Polls of activities that wait for a task.", &metrics.polls_waiting);
     page.number("skald_calls_running", "gauge", "Task calls running.", &metrics.calls_running);
     page.number("skald_live_executions", "gauge", "Executions held in memory.", &metrics.live_executions);
+    page.number("skald_express_running", "gauge", "Express executions running.", &metrics.express_running);
+    page.number("skald_log_events_dropped_total", "counter", "Events the execution log had no room for.", &metrics.log_events_dropped);
     page.histogram("skald_flush_seconds", "How long an append took to become durable.", &metrics.flush_seconds);
     page.histogram("skald_task_seconds", "How long a task call took.", &metrics.task_seconds);
     page.text

@@ -148,12 +148,7 @@ impl Serialize for Instant {
 pub(crate) fn new_uuid() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has randomness");
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let number = u128::from_be_bytes(bytes);
-    let part = |shift: u32, bits: u32| (number >> shift) & ((1 << bits) - 1);
-    let (first, second, third, fourth, last) = (part(96, 32), part(80, 16), part(64, 16), part(48, 16), part(0, 48));
-    format!("{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{last:012x}")
+    skald_aws::hex::uuid(bytes)
 }
 
 #[cfg(test)]

@@ -207,6 +207,26 @@ async fn an_execution_is_stopped() {
     harness.stopped().await;
 }
 
+#[tokio::test]
+async fn the_variables_shown_are_those_of_the_revision() {
+    let referring = |name: &str| {
+        json!({ "StartAt": "Set", "QueryLanguage": "JSONata", "States": {
+            "Set": { "Type": "Pass", "Assign": { name: 1 }, "Next": "Use" },
+            "Use": { "Type": "Wait", "Seconds": format!("{{% ${name} * 600 %}}"), "End": true } } })
+    };
+    let harness = Harness::start().await;
+    let machine = harness.create_machine("m", referring("before")).await;
+    let started = harness.done("StartExecution", json!({ "stateMachineArn": machine })).await;
+    let update = json!({ "stateMachineArn": machine, "definition": referring("after").to_string() });
+    harness.done("UpdateStateMachine", update).await;
+
+    let current = harness.done("DescribeStateMachine", json!({ "stateMachineArn": machine })).await;
+    assert_eq!(current["variableReferences"], json!({ "Use": ["after"] }));
+    let of_execution = harness.done("DescribeStateMachineForExecution", json!({ "executionArn": started["executionArn"] })).await;
+    assert_eq!(of_execution["variableReferences"], json!({ "Use": ["before"] }));
+    harness.stopped().await;
+}
+
 async fn activity_machine(harness: &Harness) -> (String, String) {
     let activity = harness.done("CreateActivity", json!({ "name": "work" })).await;
     let activity = activity["activityArn"].as_str().expect("an ARN").to_owned();

@@ -160,7 +160,6 @@ async fn operations_that_are_not_built_are_unknown() {
         "ListTagsForResource",
         "PublishStateMachineVersion",
         "RedriveExecution",
-        "StartSyncExecution",
         "TagResource",
         "TestState",
         "UntagResource",
@@ -196,7 +195,6 @@ async fn members_that_are_not_built_are_refused() {
     let cases = [
         (create("publish", json!(true)), "ValidationException", "publish"),
         (create("versionDescription", json!("first")), "ValidationException", "Version description can only be set when publish is true"),
-        (create("type", json!("EXPRESS")), "StateMachineTypeNotSupported", "EXPRESS"),
         (
             express_with_a_token,
             "InvalidDefinition",

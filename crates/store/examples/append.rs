@@ -1,9 +1,14 @@
 //! Measures appends to the embedded store: how many a second, and how much CPU each.
 //!
-//! `cargo run --release -p skald-store --example append -- FOLDER [SECONDS]`
+//! `cargo run --release -p skald-store --example append -- FOLDER [latency | events] [SECONDS]`
 //!
-//! Each task appends a chunk of 1 KB at a time to an entity of its own; with `head`, each twentieth append carries a
-//! head of 500 bytes, after which a new entity and two rows follow, as an execution of twenty steps would.
+//! * `latency`: 1, 16 or 256 tasks append a chunk of 1 KB at a time, each to an entity of its own, and wait for it;
+//!   *executions* have twenty of them, with two rows at the first and the last and a head of 500 bytes at the last.
+//! * `events`: two drivers hand over 256 appends at a time, each two events of 350 bytes, and wait for all of them.
+//!   *executions* have 24 events, with the rows that the engine writes and a head at the end; the time includes flushing
+//!   and compacting the cold store to the end.
+//!
+//! CPU is that of the whole process, the load generator included.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +17,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use skald_store::embedded::{EmbeddedStore, Options};
-use skald_store::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Store, Table};
+use skald_store::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Store, Table, Urgency};
+
+#[path = "append/events.rs"]
+mod events;
+#[path = "append/usage.rs"]
+mod usage;
+
+use usage::{Usage, folder_bytes};
+
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CHUNK_BYTES: usize = 1024;
 const HEAD_BYTES: usize = 500;
@@ -30,15 +46,24 @@ enum Load {
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    let folder = PathBuf::from(arguments.next().expect("usage: append FOLDER [SECONDS]"));
-    let seconds = arguments.next().map_or(4, |text| text.parse().expect("a number of seconds"));
+    let folder = PathBuf::from(arguments.next().expect("usage: append FOLDER [latency | events] [SECONDS]"));
+    let mode = arguments.next().unwrap_or_else(|| "latency".to_owned());
+    let time = Duration::from_secs(arguments.next().map_or(4, |text| text.parse().expect("a number of seconds")));
+    match mode.as_str() {
+        "latency" => measure_latencies(&folder, time).await,
+        "events" => events::measure(&folder, time).await,
+        other => panic!("{other}: neither latency nor events"),
+    }
+}
+
+async fn measure_latencies(folder: &Path, time: Duration) {
     println!(
         "{:<11} {:>9} {:>12} {:>11} {:>13} {:>9} {:>9}",
         "load", "in flight", "appends/s", "CPU µs each", "of these sys", "p50 µs", "p99 µs"
     );
     for load in [Load::Chunks, Load::Executions] {
         for in_flight in [1, 16, 256] {
-            measure(&folder.join(format!("{load:?}-{in_flight}")), load, in_flight, Duration::from_secs(seconds)).await;
+            measure(&folder.join(format!("{load:?}-{in_flight}")), load, in_flight, time).await;
         }
     }
 }
@@ -47,7 +72,7 @@ async fn measure(folder: &Path, load: Load, in_flight: u64, time: Duration) {
     let store = Arc::new(EmbeddedStore::open(folder, Options::default()).expect("the store opens"));
     let epoch = store.claim(PartitionId(1)).await.expect("the partition can be claimed");
     let appended = Arc::new(AtomicU64::new(0));
-    let (began, cpu_began) = (Instant::now(), cpu());
+    let (began, before) = (Instant::now(), Usage::now());
     let tasks: Vec<_> = (0..in_flight)
         .map(|task| tokio::spawn(append_until(Arc::clone(&store), epoch, load, task, began + time, Arc::clone(&appended))))
         .collect();
@@ -55,15 +80,14 @@ async fn measure(folder: &Path, load: Load, in_flight: u64, time: Duration) {
     for task in tasks {
         latencies.extend(task.await.expect("the task ends well"));
     }
-    let (elapsed, cpu_ended) = (began.elapsed(), cpu());
+    let (elapsed, used) = (began.elapsed(), Usage::now().since(&before));
     let count = appended.load(Ordering::Relaxed);
-    let each = |duration: Duration| duration.as_secs_f64() * 1e6 / count as f64;
-    let (user, system) = (each(cpu_ended.0 - cpu_began.0), each(cpu_ended.1 - cpu_began.1));
     latencies.sort_unstable();
     let percentile = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize];
     let rate = count as f64 / elapsed.as_secs_f64();
     let (p50, p99) = (percentile(0.5), percentile(0.99));
-    println!("{:<11} {in_flight:>9} {rate:>12.0} {:>11.1} {system:>13.1} {p50:>9} {p99:>9}", format!("{load:?}"), user + system);
+    let (all, system) = (used.micros_each(count), used.system_micros_each(count));
+    println!("{:<11} {in_flight:>9} {rate:>12.0} {all:>11.1} {system:>13.1} {p50:>9} {p99:>9}", format!("{load:?}"));
     store.close().await.expect("the store closes");
 }
 
@@ -87,22 +111,13 @@ async fn append_until(store: Arc<EmbeddedStore>, epoch: Epoch, load: Load, task:
             Load::Executions if position == 0 || is_last => vec![row(Table::Names), row(Table::Lists)],
             Load::Executions | Load::Chunks => Vec::new(),
         };
+        let urgency = if position == 0 { Urgency::Start } else { Urgency::RunningWork };
         let began = Instant::now();
-        let batch = Batch { partition: PartitionId(1), epoch, at: 1_700_000_000_000, entries: vec![entry], changes };
+        let batch = Batch { partition: PartitionId(1), epoch, urgency, at: 1_700_000_000_000, entries: vec![entry], changes };
         store.append(batch).await.expect("the batch can be appended");
         latencies.push(began.elapsed().as_micros() as u32);
         appended.fetch_add(1, Ordering::Relaxed);
         (number, position) = if is_last { (number + 1, 0) } else { (number, position + 1) };
     }
     latencies
-}
-
-/// User and system time of this process.
-fn cpu() -> (Duration, Duration) {
-    // SOURCE: proc_pid_stat(5), fields 14 and 15; a tick is 10 ms on every Linux of today.
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc is there");
-    let behind_name = stat.rsplit(") ").next().expect("a name in brackets");
-    let mut fields = behind_name.split(' ').skip(11).map(|field| field.parse::<u64>().expect("a number"));
-    let mut time = || Duration::from_millis(10 * fields.next().expect("a field"));
-    (time(), time())
 }

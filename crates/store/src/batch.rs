@@ -57,6 +57,7 @@ impl EntityId {
 pub struct Batch {
     pub partition: PartitionId,
     pub epoch: Epoch,
+    pub urgency: Urgency,
     /// The owner's clock, milliseconds since 1970.
     pub at: i64,
     /// At most one an entity.
@@ -74,6 +75,15 @@ pub struct Removal {
     /// Each with its last position.
     pub entities: Vec<(EntityId, Position)>,
     pub changes: Vec<Change>,
+}
+
+/// What a store that runs out of room does with a batch. Not written down: it is about this moment only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// What goes on or comes to its end: it may use the reserve.
+    RunningWork,
+    /// What could as well begin later: refused while there is no more than the reserve.
+    Start,
 }
 
 /// What a batch does to one entity.
@@ -153,13 +163,24 @@ pub enum Table {
     ActivityTasks = 6,
     /// The store's own facts: token keys, settings of the engine.
     Meta = 7,
+    /// Express executions that have begun and not ended.
+    Express = 8,
     /// Ended executions by the time at which they go.
-    Retention = 8,
+    Retention = 9,
 }
 
 impl Table {
-    pub const ALL: [Self; 8] =
-        [Self::Catalog, Self::Names, Self::Lists, Self::Awake, Self::Timers, Self::ActivityTasks, Self::Meta, Self::Retention];
+    pub const ALL: [Self; 9] = [
+        Self::Catalog,
+        Self::Names,
+        Self::Lists,
+        Self::Awake,
+        Self::Timers,
+        Self::ActivityTasks,
+        Self::Meta,
+        Self::Express,
+        Self::Retention,
+    ];
 }
 
 impl Removal {
@@ -169,6 +190,7 @@ impl Removal {
         Batch {
             partition: self.partition,
             epoch: self.epoch,
+            urgency: Urgency::RunningWork,
             at: self.at,
             entries: self.entities.iter().map(condition).collect(),
             changes: self.changes.clone(),

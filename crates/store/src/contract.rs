@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::{
     Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Removal, Store, StoredChunk,
-    StoredHead, Table,
+    StoredHead, Table, Urgency,
 };
 use model::Model;
 use workload::{Random, Workload};
@@ -64,7 +64,7 @@ pub(crate) fn entity(number: u64) -> EntityId {
 }
 
 pub(crate) fn batch(epoch: Epoch) -> Batch {
-    Batch { partition: HERE, epoch, at: 1_700_000_000_000, entries: Vec::new(), changes: Vec::new() }
+    Batch { partition: HERE, epoch, urgency: Urgency::RunningWork, at: 1_700_000_000_000, entries: Vec::new(), changes: Vec::new() }
 }
 
 pub(crate) fn records(entity: EntityId, expected: u64, count: u32, text: &str) -> Entry {

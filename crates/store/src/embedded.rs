@@ -8,12 +8,10 @@
 //! On disk, in one folder:
 //! * `format`: the version of all this, written last when a store is made.
 //! * `lock`: held while a process has the store open.
-//! * `log/`: segments of frames.
+//! * `log/`: segments of frames, and files that become such.
 //! * `tree/`: the `lsm-tree`.
 //!
 //! [`check`] and [`repair`] read what no longer opens; [`backup`] copies what goes on.
-//!
-//! Not here yet: a reserve of log space for running work, recycling of segments.
 
 pub mod backup;
 pub mod check;
@@ -27,7 +25,9 @@ mod manifest;
 mod marker;
 pub mod repair;
 mod salvage;
+mod scan;
 mod shared;
+mod space;
 mod table_file;
 mod tails;
 #[cfg(test)]
@@ -56,6 +56,7 @@ use frame::Item;
 use log::{Found, Log, Segments};
 use marker::{Facts, Marker};
 use shared::{Known, Shared};
+use space::Space;
 use tails::Tails;
 use writer::{Checkpoints, Group, Request, Writer};
 
@@ -64,6 +65,8 @@ use writer::{Checkpoints, Group, Request, Writer};
 pub struct Options {
     /// A log segment; the next one is allocated ahead, so the log takes two at least.
     pub segment_bytes: u64,
+    /// Log segments that are allocated beside these, for running work when the disk is full.
+    pub reserve_bytes: u64,
     /// When the log is longer, entities that hold it back are [pinned](Store::pinned).
     pub log_bytes_max: u64,
     /// Rows, heads and finished records in memory before they are flushed to the cold tree.
@@ -74,7 +77,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 16 << 20, log_bytes_max: 256 << 20, memtable_bytes_max: 8 << 20, cache_bytes: 32 << 20 }
+        Self {
+            segment_bytes: 16 << 20,
+            reserve_bytes: 64 << 20,
+            log_bytes_max: 256 << 20,
+            memtable_bytes_max: 16 << 20,
+            cache_bytes: 32 << 20,
+        }
     }
 }
 
@@ -82,6 +91,7 @@ impl Default for Options {
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
     segments: Arc<Segments>,
+    space: Arc<Space>,
     options: Options,
     folder: PathBuf,
     writer: Sender<Request>,
@@ -91,7 +101,7 @@ pub struct EmbeddedStore {
     lock: Mutex<Option<File>>,
 }
 
-const FORMAT: &str = "skald store 1\n";
+const FORMAT: &str = "skald store 2\n";
 
 impl EmbeddedStore {
     /// Opens the store in `folder`, or makes one there. Blocks while it reads the log.
@@ -108,7 +118,7 @@ impl EmbeddedStore {
         fs::create_dir_all(folder).map_err(|error| cannot("open", folder, &error))?;
         let lock = lock(folder)?;
         let is_new = check_format(folder)?;
-        let Found { log, first_sequence, manifest } = Log::open(Arc::clone(&files), options.segment_bytes)?;
+        let Found { log, first_sequence, beheaded, manifest } = Log::open(files, &options)?;
         let tree = folder.join("tree");
         if is_new && first_sequence.is_some() {
             return Err(Error::Damaged("format at offset 0: it is missing, and there is a log".to_owned()));
@@ -118,10 +128,11 @@ impl EmbeddedStore {
         if is_new {
             write_format(folder).map_err(|error| cannot("write", folder, &error))?;
         }
-        let (shared, facts) = replay(&log, cold, first_sequence)?;
+        let (shared, facts) = replay(&log, cold, first_sequence, beheaded)?;
         let mut store = Self {
             shared: Arc::new(shared),
             segments: log.segments(),
+            space: log.space(),
             options,
             folder: folder.to_path_buf(),
             writer: channel().0,
@@ -129,11 +140,11 @@ impl EmbeddedStore {
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
-        store.start(log, facts, files, tree).map_err(|error| cannot("start a thread for", folder, &error))?;
+        store.start(log, facts, tree).map_err(|error| cannot("start a thread for", folder, &error))?;
         Ok(store)
     }
 
-    fn start(&mut self, log: Log, facts: Facts, files: Arc<dyn Files>, tree: PathBuf) -> std::io::Result<()> {
+    fn start(&mut self, log: Log, facts: Facts, tree: PathBuf) -> std::io::Result<()> {
         let (writer, requests) = channel();
         let (flusher, jobs) = channel();
         let (compactor, compactions) = channel();
@@ -141,22 +152,37 @@ impl EmbeddedStore {
         let shared = Arc::clone(&self.shared);
         let segments = Arc::clone(&self.segments);
         let compacts = Compactor { shared: Arc::clone(&shared), tree: tree.clone(), jobs: compactions, writer: writer.clone() };
-        let flushes = Flusher { shared: Arc::clone(&shared), files, segments, tree, jobs, writer, compactor };
+        let space = Arc::clone(&self.space);
+        let flushes = Flusher { shared: Arc::clone(&shared), segments, space: Arc::clone(&space), tree, jobs, writer, compactor };
         let writes = Writer {
             shared,
             log,
+            space,
             options: self.options.clone(),
             facts,
             requests,
             flusher,
             group: Group::default(),
             checkpoints: Checkpoints::default(),
+            is_tree_behind: false,
         };
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.push(spawn("skald-log", move || writes.run())?);
         threads.push(spawn("skald-flush", move || flushes.run())?);
         threads.push(spawn("skald-compact", move || compacts.run())?);
         Ok(())
+    }
+
+    /// Flushes the cold tree, drops the log that this makes superfluous, and compacts: what a quiet moment would bring.
+    ///
+    /// # Errors
+    /// `Damaged` once the store is broken or closed.
+    pub async fn settle(&self) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        self.checkpoint().await;
+        let (answer, answered) = oneshot::channel();
+        self.compactor.send(Compact::Until(answer)).map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())
     }
 
     /// Flushes the cold tree and drops the log that this makes superfluous. Answers when both are done.
@@ -287,6 +313,10 @@ impl Store for EmbeddedStore {
         self.shared.latest_time()
     }
 
+    async fn broken(&self) -> String {
+        self.shared.broken().await
+    }
+
     async fn close(&self) -> Result<(), Error> {
         self.shared.check_usable()?;
         self.shared.is_closing.store(true, Ordering::Release);
@@ -299,9 +329,9 @@ impl Store for EmbeddedStore {
 }
 
 /// Reads the log into the cold tree from where that ends, and rebuilds the tails.
-fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>) -> Result<(Shared, Facts), Error> {
+fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>, beheaded: Option<u64>) -> Result<(Shared, Facts), Error> {
     let marker = cold.marker()?;
-    check_log_fits(log, first_sequence, marker.as_ref())?;
+    check_log_fits(log, first_sequence, beheaded, marker.as_ref())?;
     let (in_tree, mut facts) = marker.map_or((0, Facts::default()), |marker| (marker.sequence, marker.facts));
     let mut tails = Tails::default();
     log.replay(&mut |sequence, item| {
@@ -338,12 +368,16 @@ fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>) -> Result<(Shared,
 }
 
 /// The log and the cold tree are of one store, and nothing is missing between them.
-fn check_log_fits(log: &Log, first_sequence: Option<u64>, marker: Option<&Marker>) -> Result<(), Error> {
+fn check_log_fits(log: &Log, first_sequence: Option<u64>, beheaded: Option<u64>, marker: Option<&Marker>) -> Result<(), Error> {
     let (needed, in_tree) = marker.map_or((log::FIRST_SEQUENCE, 0), |marker| (marker.floor, marker.sequence));
     let begins_too_late = match first_sequence {
         Some(first) => first > needed,
         None => marker.is_some(),
     };
+    if let Some(generation) = beheaded.filter(|_| begins_too_late) {
+        let (name, offset) = (log::name(generation), frame::SEGMENT_HEADER_BYTES);
+        return Err(Error::Damaged(format!("log/{name} at offset {offset}: no frame is whole, the cold store needs item {needed}")));
+    }
     if begins_too_late {
         let missing = log.segments().oldest().saturating_sub(1).max(1);
         let name = log::name(missing);

@@ -18,7 +18,9 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use batch::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, StoredChunk, StoredHead, Table};
+pub use batch::{
+    Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, StoredChunk, StoredHead, Table, Urgency,
+};
 
 /// What an append comes to, as a future that does not borrow the store.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'static>>;
@@ -37,6 +39,8 @@ pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'st
 /// 6. **Broken stays broken.** After an I/O error on written space every call fails until the store is reopened.
 /// 7. **Heads** may be lost and are never ahead of the records; the newest that survived is answered.
 /// 8. **In order.** Batches take effect in the order in which `append` was called, and become durable as a prefix of it.
+/// 9. **Full is no fault.** Without room [`Urgency::Start`]s are refused first ([`Error::Full`], nothing written), running
+///    work later; reads are served, and everything goes on by itself once there is room.
 ///
 /// 9. **Removed is gone.** A removed entity has no record and no head, whatever happens then; its id may begin anew.
 ///
@@ -84,6 +88,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The greatest [`Batch::at`] that was ever made durable, milliseconds since 1970; 0 for an empty store.
     fn latest_time(&self) -> i64;
+
+    /// Waits until the store is broken, and says why: nothing more can be acknowledged until it is opened again.
+    async fn broken(&self) -> String {
+        std::future::pending().await
+    }
 
     /// Finishes what is in flight, writes what makes the next opening quick, and closes.
     async fn close(&self) -> Result<(), Error>;

@@ -274,7 +274,8 @@ pub(crate) fn dispatch_pure(
                 args_storage = vec![context.clone()];
                 &args_storage
             }
-            "number" | "boolean" | "uppercase" | "lowercase" | "fromMillis" => {
+            // The others take the context by their signatures, or refuse it (T0411).
+            "boolean" | "fromMillis" => {
                 args_storage = vec![context.clone()];
                 &args_storage
             }

@@ -67,8 +67,9 @@ fn try_specialize_sort_comparator(
     // Returns true if op means "swap when left > right" (ascending order).
     let is_ascending = |op: &BinaryOp| -> Option<bool> {
         match op {
-            BinaryOp::GreaterThan | BinaryOp::GreaterThanOrEqual => Some(true),
-            BinaryOp::LessThan | BinaryOp::LessThanOrEqual => Some(false),
+            // Not `>=` and `<=`, which swap equal items.
+            BinaryOp::GreaterThan => Some(true),
+            BinaryOp::LessThan => Some(false),
             _ => None,
         }
     };
@@ -7799,7 +7800,11 @@ impl Evaluator {
         // function($g){$g($g)}) falls out of plain scope order.
         // A builtin reference (`$f := $sum`) and a regex (`$f := /a/`) are
         // function values too.
-        if let Some(value) = self.context.lookup(name).cloned() {
+        //
+        // A name written without its `$` is none of them, but a field; the
+        // calls that are made here have names with spaces.
+        let is_field = !is_builtin && name != "__lambda__" && !name.contains(' ');
+        if let Some(value) = self.context.lookup(name).filter(|_| !is_field).cloned() {
             if value.is_function() {
                 let mut evaluated_args = Vec::with_capacity(args.len());
                 for arg in args {
@@ -7832,7 +7837,7 @@ impl Evaluator {
         // call position. Non-override names never collide with a built-in
         // (register_fn rejects that), so the ordering is only observable for
         // overrides. The `is_empty` guard keeps the common (no host fns) path free.
-        if !self.host_fns.is_empty() {
+        if !self.host_fns.is_empty() && !is_field {
             if let Some((_, f)) = self.host_fns.get(name).cloned() {
                 let mut evaluated_args = Vec::with_capacity(args.len());
                 for arg in args {
@@ -7858,10 +7863,12 @@ impl Evaluator {
                 }
             }
             // Reached only for a call written WITHOUT the `$`. jsonata-js
-            // separates the two cases: a name that is a builtin was almost
-            // certainly missing its sigil, and gets T1005 with the suggestion;
-            // anything else is T1006.
-            return Err(if self.is_builtin_function(name) {
+            // separates the two cases: a name that is a builtin or a variable
+            // was almost certainly missing its sigil, and gets T1005 with the
+            // suggestion; anything else is T1006.
+            let is_known = self.is_function_name(name)
+                || self.context.lookup(name).is_some_and(|value| !value.is_undefined());
+            return Err(if is_known {
                 EvaluatorError::ReferenceError(format!(
                     "T1005: Attempted to invoke a non-function. Did you mean ${}?",
                     name
@@ -8509,7 +8516,7 @@ impl Evaluator {
                     return if args.len() == 3 {
                         self.evaluate_internal(&args[2], data)
                     } else {
-                        Ok(JValue::Null)
+                        Ok(JValue::Undefined)
                     };
                 }
 
@@ -10824,7 +10831,7 @@ impl Evaluator {
         // Check left operand is a number or null
         let start_f64 = match left {
             JValue::Number(n) => Some(*n),
-            JValue::Null | JValue::Undefined => None,
+            JValue::Undefined => None,
             _ => {
                 return Err(EvaluatorError::EvaluationError(
                     "T2003: The left side of the range operator (..) must evaluate to an integer".to_string(),
@@ -10844,7 +10851,7 @@ impl Evaluator {
         // Check right operand is a number or null
         let end_f64 = match right {
             JValue::Number(n) => Some(*n),
-            JValue::Null | JValue::Undefined => None,
+            JValue::Undefined => None,
             _ => {
                 return Err(EvaluatorError::EvaluationError(
                     "T2004: The right side of the range operator (..) must evaluate to an integer".to_string(),
@@ -10952,7 +10959,7 @@ impl Evaluator {
     ) -> Result<JValue, EvaluatorError> {
         // First, look up the function to ensure it exists
         let bound = self.context.lookup(name);
-        let is_lambda = matches!(bound, Some(JValue::Lambda { .. }));
+        let is_lambda = matches!(bound, Some(JValue::Lambda { .. })) && (is_builtin || name.contains(' '));
         // A binding that is not a function hides any builtin of that name.
         if bound.is_some_and(|v| !v.is_function()) {
             return Err(EvaluatorError::EvaluationError(
@@ -10963,8 +10970,8 @@ impl Evaluator {
         // Built-in functions must be called with $ prefix for partial application
         // Without $, it's an error (T1007) suggesting the user forgot the $
         if !is_lambda && !is_builtin {
-            // Check if it's a built-in function called without $
-            if self.is_builtin_function(name) {
+            // Check if it's a function called without $
+            if self.is_function_name(name) || bound.is_some() {
                 return Err(EvaluatorError::EvaluationError(format!(
                     "T1007: Attempted to partially apply a non-function. Did you mean ${}?",
                     name

@@ -382,6 +382,12 @@ impl ParserError {
 }
 
 
+/// Whether a name goes on with `ch`: as in jsonata-js, with everything but white space and the characters of operators,
+/// so that `a$b`, `a'b` and `a😀` are single names.
+fn is_name_character(ch: char) -> bool {
+    !ch.is_whitespace() && !".[]{}(),@#;:?+-*/%|=<>^&!~".contains(ch)
+}
+
 /// Token types for the lexer
 #[derive(Debug, Clone, PartialEq)]
 pub enum Token {
@@ -677,9 +683,7 @@ impl Lexer {
         let start = self.position;
 
         while let Some(ch) = self.current() {
-            // Continue if alphanumeric, underscore or `$` (not an operator
-            // in jsonata-js, so `a$b` and `$a$b` are single names)
-            if ch.is_alphanumeric() || ch == '_' || ch == '$' {
+            if is_name_character(ch) {
                 self.advance();
             } else {
                 break;
@@ -998,7 +1002,7 @@ impl Lexer {
                 }
 
                 // Identifiers and keywords
-                Some(ch) if ch.is_alphabetic() || ch == '_' => {
+                Some(ch) if is_name_character(ch) => {
                     let ident = self.read_identifier();
                     let tok = match ident.as_str() {
                         "true" => Token::True,
@@ -1332,7 +1336,6 @@ impl Parser {
             Token::Question => Some((20, 21)),
             Token::QuestionQuestion => Some((15, 16)), // Coalescing operator
             Token::QuestionColon => Some((15, 16)),    // Default operator
-            Token::DotDot => Some((20, 21)),
             Token::ColonEqual => Some((10, 9)), // Right associative
             // Chain/pipe operator: 40 as in jsonata-js, so `"a" & "b" ~> $f` applies
             // $f to "ab".
@@ -1518,14 +1521,14 @@ impl Parser {
                 // Parse block expressions (separated by semicolons)
                 // NOTE: Parentheses ALWAYS create a block in JSONata, even with a single expression.
                 // This is important for variable scoping - ( $x := value ) creates a new scope.
-                let mut expressions = vec![self.parse_expression(0)?];
+                let mut expressions = vec![self.parse_before(&Token::RightParen)?];
 
                 while self.current_token == Token::Semicolon {
                     self.advance()?;
                     if self.current_token == Token::RightParen {
                         break;
                     }
-                    expressions.push(self.parse_expression(0)?);
+                    expressions.push(self.parse_before(&Token::RightParen)?);
                 }
 
                 self.expect(Token::RightParen)?;
@@ -1540,8 +1543,7 @@ impl Parser {
 
                 if self.current_token != Token::RightBracket {
                     loop {
-                        let element = self.parse_expression(0)?;
-                        elements.push(element);
+                        elements.push(self.parse_array_item()?);
 
                         if self.current_token != Token::Comma {
                             break;
@@ -1560,9 +1562,9 @@ impl Parser {
 
                 if self.current_token != Token::RightBrace {
                     loop {
-                        let key = self.parse_expression(0)?;
+                        let key = self.parse_before(&Token::Colon)?;
                         self.expect(Token::Colon)?;
-                        let value = self.parse_expression(0)?;
+                        let value = self.parse_before(&Token::RightBrace)?;
                         pairs.push((key, value));
 
                         if self.current_token != Token::Comma {
@@ -1580,18 +1582,18 @@ impl Parser {
                 self.advance()?; // skip first '|'
 
                 // Parse location expression
-                let location = self.parse_expression(0)?;
+                let location = self.parse_before(&Token::Pipe)?;
 
                 // Expect second '|'
                 self.expect(Token::Pipe)?;
 
                 // Parse update expression (object constructor)
-                let update = self.parse_expression(0)?;
+                let update = self.parse_before(&Token::Pipe)?;
 
                 // Check for optional delete part
                 let delete = if self.current_token == Token::Comma {
                     self.advance()?; // skip comma
-                    Some(Box::new(self.parse_expression(0)?))
+                    Some(Box::new(self.parse_before(&Token::Pipe)?))
                 } else {
                     None
                 };
@@ -1659,6 +1661,8 @@ impl Parser {
                                 params.push(name.clone());
                                 self.advance()?;
                             }
+                            // jsonata-js reads these as a call's arguments first.
+                            Token::Eof => return Err(Self::ends_before(&Token::RightParen)),
                             _ => {
                                 return Err(ParserError::Expected {
                                     expected: "parameter name".to_string(),
@@ -1686,7 +1690,7 @@ impl Parser {
                 self.expect(Token::LeftBrace)?;
 
                 // Parse body
-                let body = self.parse_expression(0)?;
+                let body = self.parse_before(&Token::RightBrace)?;
 
                 self.expect(Token::RightBrace)?;
 
@@ -1702,6 +1706,31 @@ impl Parser {
             }
             _ => Err(ParserError::UnexpectedToken(self.current_token.shown())),
         }
+    }
+
+    /// A whole expression that `closer` must follow: when the text ends instead of it or in it, that is what is missing
+    /// (S0203), as in jsonata-js, where the end is an operand and the bracket notices it.
+    fn parse_before(&mut self, closer: &Token) -> Result<AstNode, ParserError> {
+        self.parse_expression(0).map_err(|error| match error {
+            ParserError::UnexpectedToken(token) if token.is_empty() => Self::ends_before(closer),
+            other => other,
+        })
+    }
+
+    fn ends_before(closer: &Token) -> ParserError {
+        ParserError::Expected { expected: closer.lexeme(), found: String::new() }
+    }
+
+    /// An item of `[ ]`: only here may a range stand.
+    fn parse_array_item(&mut self) -> Result<AstNode, ParserError> {
+        let item = self.parse_before(&Token::RightBracket)?;
+        if self.current_token != Token::DotDot {
+            return Ok(item);
+        }
+        self.advance()?;
+        let rhs = self.parse_before(&Token::RightBracket)?;
+        self.bump_parse_depth()?;
+        Ok(AstNode::Binary { op: BinaryOp::Range, lhs: Box::new(item), rhs: Box::new(rhs) })
     }
 
     /// Bumps the shared nesting-depth counter and errors out gracefully
@@ -1832,7 +1861,7 @@ impl Parser {
                         let mut elements = Vec::new();
                         if self.current_token != Token::RightBracket {
                             loop {
-                                elements.push(self.parse_expression(0)?);
+                                elements.push(self.parse_array_item()?);
                                 if self.current_token != Token::Comma {
                                     break;
                                 }
@@ -1870,14 +1899,14 @@ impl Parser {
                             lhs = AstNode::Path { steps };
                         } else {
                             // Parse the expression(s) to apply - may be block with semicolons
-                            let mut expressions = vec![self.parse_expression(0)?];
+                            let mut expressions = vec![self.parse_before(&Token::RightParen)?];
 
                             while self.current_token == Token::Semicolon {
                                 self.advance()?;
                                 if self.current_token == Token::RightParen {
                                     break;
                                 }
-                                expressions.push(self.parse_expression(0)?);
+                                expressions.push(self.parse_before(&Token::RightParen)?);
                             }
 
                             self.expect(Token::RightParen)?;
@@ -1942,7 +1971,7 @@ impl Parser {
                             let stage = if self.current_token == Token::RightBracket {
                                 Stage::KeepArray
                             } else {
-                                Stage::Filter(Box::new(self.parse_expression(0)?))
+                                Stage::Filter(Box::new(self.parse_before(&Token::RightBracket)?))
                             };
 
                             self.expect(Token::RightBracket)?;
@@ -1981,7 +2010,7 @@ impl Parser {
                     let stage = if self.current_token == Token::RightBracket {
                         Stage::KeepArray
                     } else {
-                        Stage::Filter(Box::new(self.parse_expression(0)?))
+                        Stage::Filter(Box::new(self.parse_before(&Token::RightBracket)?))
                     };
                     self.expect(Token::RightBracket)?;
 
@@ -2009,7 +2038,7 @@ impl Parser {
                                 args.push(AstNode::Placeholder);
                                 self.advance()?;
                             } else {
-                                args.push(self.parse_expression(0)?);
+                                args.push(self.parse_before(&Token::RightParen)?);
                             }
 
                             if self.current_token != Token::Comma {
@@ -2273,12 +2302,12 @@ impl Parser {
                     if self.current_token != Token::RightBrace {
                         loop {
                             // Parse key expression - parse_expression handles identifiers correctly
-                            let key = self.parse_expression(0)?;
+                            let key = self.parse_before(&Token::Colon)?;
 
                             self.expect(Token::Colon)?;
 
                             // Parse value expression - can be any expression including paths
-                            let value = self.parse_expression(0)?;
+                            let value = self.parse_before(&Token::RightBrace)?;
 
                             pairs.push((key, value));
 
@@ -2400,7 +2429,7 @@ impl Parser {
                         };
 
                         // Parse the sort expression
-                        let expr = self.parse_expression(0)?;
+                        let expr = self.parse_before(&Token::RightParen)?;
                         terms.push((expr, ascending));
 
                         // Check for more sort terms
@@ -2441,7 +2470,6 @@ impl Parser {
                         Token::Or => BinaryOp::Or,
                         Token::In => BinaryOp::In,
                         Token::Ampersand => BinaryOp::Concatenate,
-                        Token::DotDot => BinaryOp::Range,
                         Token::ColonEqual => BinaryOp::ColonEqual,
                         Token::QuestionQuestion => BinaryOp::Coalesce,
                         Token::QuestionColon => BinaryOp::Default,
@@ -2451,6 +2479,13 @@ impl Parser {
                         }
                     };
 
+                    // Said before the right side is read, as in jsonata-js.
+                    if op == BinaryOp::ColonEqual && !matches!(lhs, AstNode::Variable(_)) {
+                        return Err(ParserError::InvalidSyntax(
+                            "S0212: The left side of := must be a variable name (start with $)"
+                                .to_string(),
+                        ));
+                    }
                     self.advance()?;
                     let rhs = self.parse_expression(right_bp)?;
 

@@ -177,7 +177,11 @@ fn read_label(state: &Fields<'_>, reader: &mut Reader) -> Option<String> {
         reader.error(Code::InvalidLabelName, message, Some(&location));
     }
     let is_forbidden = |c: char| c.is_whitespace() || c.is_control() || LABEL_CHARACTERS_FORBIDDEN.contains(c);
-    if label.is_empty() || label.chars().any(is_forbidden) {
+    if label.is_empty() {
+        // SOURCE: validation.md §3, the rule for empty strings.
+        reader.schema("Value cannot be empty", &location);
+    }
+    if label.chars().any(is_forbidden) {
         // SOURCE: guess.
         let message = format!("Label '{label}' contains invalid characters");
         reader.error(Code::InvalidLabelName, message, Some(&location));

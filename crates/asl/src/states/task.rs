@@ -143,7 +143,7 @@ fn read_credentials(state: &Fields<'_>, reader: &mut Reader) -> Option<Template>
     credentials.check_known(reader, &["RoleArn", "RoleArn.$"]);
     if !credentials.has("RoleArn.$") {
         credentials.require(reader, "RoleArn");
-        credentials.text(reader, "RoleArn");
     }
+    credentials.text(reader, "RoleArn");
     Template::read(state, "Credentials", reader)
 }

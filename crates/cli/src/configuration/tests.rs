@@ -19,12 +19,18 @@ fn a_whole_file_is_read() {
         runtime = "python3"
         handler = "hello.handler"
         code = "functions"
+        [limits]
+        memory_mb = 512
+        executions_per_second = 100
+        connections = 1000
     "#;
     let configuration = parse(text).expect("a configuration");
     assert_eq!(configuration.server.listen.as_deref(), Some("127.0.0.1:9000"));
     assert_eq!(configuration.server.allowed_hosts, ["skald", "*.dev.example"]);
     assert_eq!(configuration.accounts["AKIDEXAMPLE"], "222222222222");
     assert!(configuration.lambda.0.contains_key("hello"));
+    let limits = [configuration.limits.memory_mb, configuration.limits.executions_per_second, configuration.limits.connections];
+    assert_eq!(limits, [512, 100, 1_000].map(NonZeroU32::new));
     assert_eq!(parse("").expect("an empty file"), Configuration::default());
 }
 

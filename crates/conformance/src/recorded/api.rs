@@ -43,14 +43,7 @@ pub(super) async fn run(case: &Value) -> Result<Verdict> {
 fn not_run(case: &Value) -> Option<Reason> {
     let steps = list(&case["steps"]);
     let is_called = |names: &[&str]| steps.iter().any(|step| names.contains(&text_of(&step["op"])));
-    let is_express = steps.iter().any(|step| step["params"]["type"] == "EXPRESS");
-    if is_express && is_called(&["StartExecution", "StartSyncExecution"]) {
-        Some(Reason::Express)
-    } else if is_called(&["ListMapRuns", "DescribeMapRun", "UpdateMapRun"]) {
-        Some(Reason::DistributedMap)
-    } else {
-        None
-    }
+    is_called(&["ListMapRuns", "DescribeMapRun", "UpdateMapRun"]).then_some(Reason::DistributedMap)
 }
 
 struct Run {
@@ -58,7 +51,7 @@ struct Run {
     bindings: Bindings,
     /// The answers so far, by the number of their step.
     answers: BTreeMap<u64, Value>,
-    /// Executions that were started.
+    /// Executions that were started and can be looked at.
     started: Vec<String>,
 }
 
@@ -88,9 +81,13 @@ impl Run {
         };
         let number = step["n"].as_u64().unwrap_or(0);
         if let Some(arn) = answer.body["executionArn"].as_str().filter(|_| operation == "StartExecution") {
-            self.started.push(arn.to_owned());
             // Later steps call the execution by the number of this one.
-            self.bindings.bind(format!("{{{{execution-name-{number}}}}}"), arn.rsplit(':').next().unwrap_or_default().to_owned());
+            let mut parts = arn.split(':').skip(7).map(str::to_owned);
+            self.bindings.bind(format!("{{{{execution-name-{number}}}}}"), parts.next().unwrap_or_default());
+            match parts.next() {
+                Some(id) => self.bindings.bind(format!("{{{{express-id-{number}}}}}"), id),
+                None => self.started.push(arn.to_owned()),
+            }
         }
         self.answers.insert(number, answer.body);
         Ok(())

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::logged::Collected;
 use super::stubs::Script;
 use super::tasks::ScriptedTasks;
 use crate::client::Client;
@@ -29,6 +30,7 @@ const REGION: &str = "us-east-1";
 pub(super) struct Host {
     pub(super) address: SocketAddr,
     pub(super) tasks: Arc<ScriptedTasks>,
+    pub(super) log: Arc<Collected>,
     engine: Engine,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -39,7 +41,8 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
         let address = listener.local_addr()?;
         let tasks = Arc::new(ScriptedTasks::new(script, address));
-        let options = Options { owners: 1, ..Options::default() };
+        let log = Arc::new(Collected::default());
+        let options = Options { owners: 1, execution_log: log.clone(), ..Options::default() };
         let engine = Engine::open(Arc::new(MemoryStore::new()), tasks.clone(), options).await?;
         let config = Config {
             default_account: ACCOUNT.to_owned(),
@@ -51,7 +54,7 @@ impl Host {
         let serving = tokio::spawn(Server::serve(listener, engine.clone(), config, async {
             let _ = stopped.await;
         }));
-        Ok(Self { address, tasks, engine, stop, serving })
+        Ok(Self { address, tasks, log, engine, stop, serving })
     }
 
     pub(super) async fn client(&self) -> Result<Client> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Map, json};
 use skald_asl::states::Resource;
 use skald_integrations::Call;
 use skald_query::{Payload, Value};
@@ -157,12 +157,48 @@ impl Answer {
             }
             "raise" => {
                 let (kind, message) = (&behaviour["errorType"], &behaviour["errorMessage"]);
-                let cause = json!({ "errorMessage": message, "errorType": kind, "requestId": "", "stackTrace": [] });
+                // SOURCE: all recorded functions that raise do it in this line.
+                let line = format!("raise {}({})", text_of(kind), message);
+                let trace = format!("  File \"/var/task/handler.py\", line 2, in handler\n    {line}\n");
+                let cause = json!({ "errorMessage": message, "errorType": kind, "requestId": "", "stackTrace": [trace] });
                 Self::Fails { error: kind.as_str().map(str::to_owned), cause: Some(cause.to_string()) }
             }
             "sleep_then_return_event" => Self::Never,
             other => bail!("no function is known that does {other:?}"),
         })
+    }
+
+    /// As `lambda:invoke` answers what a function answers. SOURCE: recorded.
+    pub(super) fn of_invoke(self) -> Self {
+        let Self::Succeeds(payload) = self else { return self };
+        let headers = [
+            ("Connection", "keep-alive".to_owned()),
+            ("Content-Length", (payload.value().to_string().len() + blanks(payload.value())).to_string()),
+            ("Content-Type", "application/json".to_owned()),
+            ("Date", "Thu, 01 Jan 1970 00:00:00 GMT".to_owned()),
+            ("X-Amz-Executed-Version", "$LATEST".to_owned()),
+            ("x-amzn-Remapped-Content-Length", "0".to_owned()),
+            ("x-amzn-RequestId", "0".to_owned()),
+            ("X-Amzn-Trace-Id", "Root=0".to_owned()),
+        ];
+        let all: Map<String, Value> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
+        let each: Map<String, Value> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        Self::Succeeds(Payload::from_value(json!({
+            "ExecutedVersion": "$LATEST",
+            "Payload": payload.value(),
+            "SdkHttpMetadata": { "AllHttpHeaders": all, "HttpHeaders": each, "HttpStatusCode": 200 },
+            "SdkResponseMetadata": { "RequestId": "0" },
+            "StatusCode": 200,
+        })))
+    }
+}
+
+/// Blanks that Python prints after commas and colons.
+fn blanks(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.len().saturating_sub(1) + items.iter().map(blanks).sum::<usize>(),
+        Value::Object(members) => (2 * members.len()).saturating_sub(1) + members.values().map(blanks).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
 

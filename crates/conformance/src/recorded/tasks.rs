@@ -117,7 +117,11 @@ impl ScriptedTasks {
             Resource::Service { .. } | Resource::Activity { .. } => return Ok(None),
         };
         let name = name.split(":function:").last().unwrap_or_default().split(':').next().unwrap_or_default();
-        self.script.functions.get(name).map(|behaviour| Answer::of_behaviour(behaviour, &input)).transpose()
+        let answer = self.script.functions.get(name).map(|behaviour| Answer::of_behaviour(behaviour, &input)).transpose()?;
+        Ok(match &call.resource {
+            Resource::Service { .. } => answer.map(Answer::of_invoke),
+            Resource::Lambda { .. } | Resource::Activity { .. } => answer,
+        })
     }
 
     fn is_stuck(&self, reason: String) -> Outcome {
@@ -196,6 +200,11 @@ impl Perform for ScriptedTasks {
             Ok(()) => give(stub.answer.clone()).await,
             Err(error) => self.is_stuck(format!("{error:#}")),
         }
+    }
+
+    /// What AWS's own executions answered was recorded, too.
+    fn starts_executions(&self) -> bool {
+        self.script.stubs.iter().any(|stub| stub.resource.starts_with("states:startExecution"))
     }
 
     async fn shut_down(&self) {}

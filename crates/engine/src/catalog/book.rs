@@ -5,12 +5,13 @@ use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use skald_asl::{Definition, Timestamp, parse};
-use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table};
+use skald_store::{Batch, Change, Direction, Epoch, Operation, Store, Table, Urgency};
 
 use super::fate::Fate;
 use super::record::{MachineRecord, RevisionRecord, decode_activity, encode_activity};
 use super::{Activity, Configuration, CreateMachine, Machine, MachineStatus, MachineType, UpdateMachine, UpdatedMachine};
 use crate::error::{CreateActivityError, CreateMachineError, Fault, ListError, OpenError, UpdateMachineError};
+use crate::execution_log::Logging;
 use crate::keys::{self, CATALOG_PARTITION};
 use crate::page::{Page, PageRequest};
 use crate::scope::Scope;
@@ -29,6 +30,15 @@ pub(crate) struct Machined {
 pub(crate) struct Revision {
     pub(crate) record: RevisionRecord,
     pub(crate) definition: Arc<Definition>,
+    /// None: nothing is logged.
+    pub(crate) logging: Option<Arc<Logging>>,
+}
+
+impl Revision {
+    pub(crate) fn of(record: RevisionRecord, definition: Arc<Definition>) -> Self {
+        let logging = Logging::of(&record.configuration.logging).map(Arc::new);
+        Self { record, definition, logging }
+    }
 }
 
 /// All machines, revisions and activities.
@@ -64,21 +74,22 @@ impl Machined {
 
     /// As it was when an execution of this revision started.
     pub(crate) fn shown_at(&self, revision: &Revision) -> Machine {
-        shown(&self.arn(), &self.record, &revision.record)
+        shown(&self.arn(), &self.record, revision)
     }
 
     pub(crate) fn shown(&self) -> Machine {
-        shown(&self.arn(), &self.record, &self.revision.record)
+        shown(&self.arn(), &self.record, &self.revision)
     }
 }
 
-fn shown(arn: &str, machine: &MachineRecord, revision: &RevisionRecord) -> Machine {
+fn shown(arn: &str, machine: &MachineRecord, Revision { record: revision, definition, .. }: &Revision) -> Machine {
     Machine {
         arn: arn.to_owned(),
         name: machine.name.clone(),
         machine_type: machine.machine_type,
         status: machine.status,
         definition: revision.definition.clone(),
+        compiled: Arc::clone(definition),
         role_arn: revision.role_arn.clone(),
         created_at: machine.created_at,
         updated_at: revision.updated_at,
@@ -144,7 +155,7 @@ impl Book {
             bytes.and_then(|bytes| RevisionRecord::decode(&bytes)).ok_or_else(|| Fault(format!("revision {number} is missing")))?;
         let parsed = parse::parse(&record.definition, &parse::Options { machine_type: parse::MachineType::Standard })
             .map_err(|diagnostics| Fault(format!("revision {number} does not parse any more: {}", super::join(&diagnostics))))?;
-        let revision = Arc::new(Revision { record, definition: Arc::new(parsed.definition) });
+        let revision = Arc::new(Revision::of(record, Arc::new(parsed.definition)));
         write(&self.revisions).insert(number, Arc::clone(&revision));
         Ok(revision)
     }
@@ -190,7 +201,7 @@ impl Book {
         ];
         self.append(now, changes).await?;
         *next = number + 1;
-        let revision = Arc::new(Revision { record: revision, definition: Arc::new(definition) });
+        let revision = Arc::new(Revision::of(revision, Arc::new(definition)));
         write(&self.revisions).insert(number, Arc::clone(&revision));
         Ok(self.shelve(record, revision).shown())
     }
@@ -239,7 +250,7 @@ impl Book {
         self.append(now, changes).await?;
         *next += 1;
         let updated = UpdatedMachine { updated_at: now, revision_id: revision.id.clone() };
-        let revision = Arc::new(Revision { record: revision, definition });
+        let revision = Arc::new(Revision::of(revision, definition));
         write(&self.revisions).insert(revision.record.number, Arc::clone(&revision));
         self.shelve(record, revision);
         Ok(updated)
@@ -343,7 +354,14 @@ impl Book {
     }
 
     async fn append(&self, now: Timestamp, changes: Vec<Change>) -> Result<(), Fault> {
-        let batch = Batch { partition: CATALOG_PARTITION, epoch: self.epoch, at: now.millis, entries: Vec::new(), changes };
+        let batch = Batch {
+            partition: CATALOG_PARTITION,
+            epoch: self.epoch,
+            urgency: Urgency::Start,
+            at: now.millis,
+            entries: Vec::new(),
+            changes,
+        };
         Ok(self.store.append(batch).await?)
     }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::admission::Pace;
+
 /// Shared by a machine's records and its executions, for one incarnation.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
@@ -12,6 +14,7 @@ pub(crate) struct Fate {
     starting: AtomicU64,
     /// How long its executions are kept after their end, in seconds; 0 when its tags do not say.
     retention_seconds: AtomicU64,
+    pub(crate) pace: Pace,
 }
 
 /// A start on its way.

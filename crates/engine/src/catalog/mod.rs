@@ -4,12 +4,14 @@ mod book;
 mod fate;
 mod record;
 
-pub(crate) use book::{Book, Machined};
+pub(crate) use book::{Book, Machined, Revision};
 pub(crate) use fate::{Fate, StartInFlight};
 
-use skald_asl::{Diagnostic, Timestamp};
+use std::sync::Arc;
 
-/// STANDARD is what runs here now.
+use skald_asl::{Definition, Diagnostic, Timestamp};
+
+/// Whether executions are durable and slow, or quick and forgotten. Fixed for a machine's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MachineType {
     Standard,
@@ -47,13 +49,15 @@ pub struct UpdateMachine {
 }
 
 /// A machine as `DescribeStateMachine` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     pub arn: String,
     pub name: String,
     pub machine_type: MachineType,
     pub status: MachineStatus,
     pub definition: String,
+    /// The definition, as it was read once for everyone.
+    pub compiled: Arc<Definition>,
     pub role_arn: String,
     pub created_at: Timestamp,
     /// When the current revision came to be.

@@ -10,13 +10,19 @@ use std::time::Duration;
 use skald_asl::Timestamp;
 use skald_integrations::{Call, Outcome};
 use skald_interpreter::{Effect, EventId, Identity};
+use skald_query::Payload;
 use skald_store::EntityId;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinError;
 
+use super::decide::Logged;
 use super::entity::{Entity, Item};
 use super::{Answer, Appended, Owner};
+use crate::children::{self, Starting};
+use crate::engine::Engine;
 use crate::live::{self, Summary};
 use crate::shared::{Shared, derived_uuid};
+use crate::token::Token;
 
 /// The pause before a call that came to nothing is made again.
 const GAVE_UP_PAUSE: Duration = Duration::from_secs(1);
@@ -29,7 +35,7 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Owner {
     pub(super) fn take_appended(&mut self, appended: Result<Appended, JoinError>) {
-        let Appended { entities, names, result } = match appended {
+        let Appended { entities, names, logged, result } = match appended {
             Ok(appended) => appended,
             Err(error) => {
                 tracing::error!(%error, "an append was lost");
@@ -42,6 +48,9 @@ impl Owner {
         }
         match result {
             Ok(()) => {
+                for Logged { logging, identity, records } in logged {
+                    self.shared.log(&logging, &identity, records);
+                }
                 for entity in entities {
                     self.settle(entity);
                 }
@@ -94,6 +103,8 @@ impl Owner {
         let now = self.shared.now();
         let Some(live) = self.entities.get_mut(&entity) else { return };
         live.busy = false;
+        let held_bytes = live.execution().held_bytes();
+        live.weight.set(held_bytes);
         if live.parking {
             self.leave_memory(entity);
         }
@@ -143,6 +154,9 @@ impl Owner {
             if before.is_some() {
                 self.shared.live.withdraw(entity);
             }
+            if let (true, Some(summary)) = (end_is_new, Summary::of(entity, execution, &live.prefix)) {
+                self.shared.live.remember(summary);
+            }
         } else if changed && let Some(summary) = Summary::of(entity, execution, &live.prefix) {
             self.shared.live.publish(summary);
         }
@@ -173,29 +187,38 @@ impl Owner {
             }
             wanted
         });
-        live.cancels.retain(|scheduled, _| wanted.contains(scheduled));
+        live.settling.retain(|scheduled, _| wanted.contains(scheduled));
+        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
+        let job_of = |effect: &Effect, submitted: &Payload, nonce| Job {
+            task: Task { shared: Arc::clone(&shared), entity, nonce, call: call_of(effect, &identity) },
+            answers: answers.clone(),
+            submitted: submitted.clone(),
+        };
         for effect in &outstanding {
             match effect {
                 Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(scheduled) => {}
-                Effect::Call { scheduled, .. } => {
-                    let call = call_of(effect, &identity);
-                    let running = begin_call(Arc::clone(&self.shared), self.answers.clone(), entity, *scheduled, call);
-                    live.calls.insert(*scheduled, running);
+                Effect::Call { scheduled, nonce, .. } => {
+                    let task = Task { shared: Arc::clone(&shared), entity, nonce: *nonce, call: call_of(effect, &identity) };
+                    live.calls.insert(*scheduled, begin_call(task, answers.clone()));
                 }
-                Effect::Follow { .. } | Effect::Cancel { .. } if stopping => {}
-                Effect::Follow { scheduled, submitted, .. } => {
-                    live.follows.entry(*scheduled).or_insert_with(|| {
-                        let call = call_of(effect, &identity);
-                        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
-                        tokio::spawn(follow(shared, answers, entity, *scheduled, call, submitted.clone())).abort_handle()
-                    });
+                Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } if stopping => {}
+                Effect::Follow { scheduled, submitted, nonce, .. } => {
+                    let follow = || tokio::spawn(job_of(effect, submitted, *nonce).follow()).abort_handle();
+                    live.follows.entry(*scheduled).or_insert_with(follow);
                 }
                 Effect::Cancel { scheduled, submitted, .. } => {
-                    live.cancels.entry(*scheduled).or_insert_with(|| {
-                        let call = call_of(effect, &identity);
-                        let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
-                        tokio::spawn(cancel(shared, answers, entity, *scheduled, call, submitted.clone())).abort_handle()
-                    });
+                    // Whoever cancels needs no token.
+                    live.settling.entry(*scheduled).or_insert_with(|| tokio::spawn(job_of(effect, submitted, 0).cancel()).abort_handle());
+                }
+                Effect::Report { ended, parent } => {
+                    let status = live.execution().status().clone();
+                    let (shared, answers) = (Arc::clone(&shared), answers.clone());
+                    let (scheduled, parent, identity) = (*ended, parent.clone(), Arc::clone(&identity));
+                    let report = async move {
+                        children::tell(&Engine::of(shared), &parent, &identity, &status).await;
+                        let _ = answers.send(Answer::Settled { entity, scheduled });
+                    };
+                    live.settling.entry(*ended).or_insert_with(|| tokio::spawn(report).abort_handle());
                 }
                 Effect::Offer { scheduled, .. } => {
                     if let Some((arn, key)) = live.offers.get(scheduled) {
@@ -235,11 +258,11 @@ impl Owner {
     }
 
     /// Lets an entity go: its journal has everything.
-    pub(super) fn remove(&mut self, entity: EntityId) {
-        if let Some(live) = self.entities.remove(&entity) {
-            self.forget_due(entity, live.due);
-            self.idle.remove(&(live.active_at, entity));
-        }
+    pub(super) fn remove(&mut self, entity: EntityId) -> Option<Entity> {
+        let live = self.entities.remove(&entity)?;
+        self.forget_due(entity, live.due);
+        self.idle.remove(&(live.active_at, entity));
+        Some(live)
     }
 
     /// Starts of the same name that waited for this one to be durable.
@@ -258,15 +281,6 @@ impl Owner {
     }
 }
 
-/// Tasks whose worker has not been heard of for too long.
-pub(super) fn missed_heartbeats(live: &Entity, now: Timestamp) -> Vec<EventId> {
-    let missed = |(scheduled, interval_ms): (EventId, u64)| {
-        let seen = live.heartbeats.get(&scheduled)?;
-        (seen.plus_millis(interval_ms) <= now).then_some(scheduled)
-    };
-    live.execution().heartbeats().into_iter().filter_map(missed).collect()
-}
-
 /// Offers that no longer stand leave the queue in memory; their rows went with the records.
 fn withdraw_offers(shared: &Shared, live: &mut Entity, wanted: &BTreeSet<EventId>) {
     live.offers.retain(|scheduled, (arn, key)| {
@@ -278,16 +292,16 @@ fn withdraw_offers(shared: &Shared, live: &mut Entity, wanted: &BTreeSet<EventId
     });
 }
 
-fn call_of(effect: &Effect, identity: &Identity) -> Call {
+pub(crate) fn call_of(effect: &Effect, identity: &Identity) -> Call {
     let (scheduled, state, resource, parameters, credentials) = match effect {
-        Effect::Call { scheduled, state, resource, parameters, credentials_role_arn } => {
+        Effect::Call { scheduled, state, resource, parameters, credentials_role_arn, nonce: _ } => {
             (*scheduled, state.to_string(), resource.clone(), parameters.clone(), credentials_role_arn.clone())
         }
-        Effect::Follow { scheduled, state, resource, submitted, credentials_role_arn }
+        Effect::Follow { scheduled, state, resource, submitted, credentials_role_arn, nonce: _ }
         | Effect::Cancel { scheduled, state, resource, submitted, credentials_role_arn } => {
             (*scheduled, state.to_string(), resource.clone(), submitted.clone(), credentials_role_arn.clone())
         }
-        Effect::Offer { .. } => unreachable!("an activity is polled, never called"),
+        Effect::Offer { .. } | Effect::Report { .. } => unreachable!("an activity is polled and a parent is told: neither is called"),
     };
     Call {
         execution_arn: identity.execution_arn.clone(),
@@ -303,72 +317,85 @@ fn call_of(effect: &Effect, identity: &Identity) -> Call {
     }
 }
 
-fn begin_call(
-    shared: Arc<Shared>,
-    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
-    entity: EntityId,
-    scheduled: EventId,
-    call: Call,
-) -> tokio::task::AbortHandle {
-    let running = Running::begin(Arc::clone(&shared), entity);
-    let task = tokio::spawn(async move {
-        let began = tokio::time::Instant::now();
-        let mut outcome = perform(&shared, &call).await;
-        while outcome == Outcome::GaveUp && !shared.is_stopping() {
-            tokio::time::sleep(GAVE_UP_PAUSE).await;
-            outcome = perform(&shared, &call).await;
-        }
-        shared.metrics.task_seconds.observe(began.elapsed());
+/// An attempt of a task, to be called.
+pub(crate) struct Task {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) entity: EntityId,
+    pub(crate) nonce: u64,
+    pub(crate) call: Call,
+}
+
+/// Performs the attempt, and brings its answer.
+fn begin_call(task: Task, answers: UnboundedSender<Answer>) -> tokio::task::AbortHandle {
+    let running = Running::begin(Arc::clone(&task.shared), task.entity);
+    let performing = tokio::spawn(async move {
+        let outcome = task.performed().await;
+        let (entity, scheduled) = (task.entity, task.call.scheduled_event);
         match outcome {
             Outcome::GaveUp => {}
             Outcome::Succeeded { .. } | Outcome::Failed { .. } => drop(answers.send(Answer::Called { entity, scheduled, outcome })),
         }
         drop(running);
     });
-    task.abort_handle()
+    performing.abort_handle()
 }
 
-/// Waits for the end of a job, again after a pause when that came to nothing.
-async fn follow(
-    shared: Arc<Shared>,
-    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
-    entity: EntityId,
-    scheduled: EventId,
-    call: Call,
-    submitted: skald_query::Payload,
-) {
-    let mut outcome = caught(shared.perform.follow(call.clone(), submitted.clone())).await;
-    while outcome == Outcome::GaveUp && !shared.is_stopping() {
-        tokio::time::sleep(GAVE_UP_PAUSE).await;
-        outcome = caught(shared.perform.follow(call.clone(), submitted.clone())).await;
+impl Task {
+    /// What comes of it; it is called again when that was nothing, unless the engine stops.
+    pub(crate) async fn performed(&self) -> Outcome {
+        let began = tokio::time::Instant::now();
+        let mut outcome = self.perform().await;
+        while outcome == Outcome::GaveUp && !self.shared.is_stopping() {
+            tokio::time::sleep(GAVE_UP_PAUSE).await;
+            outcome = self.perform().await;
+        }
+        self.shared.metrics.task_seconds.observe(began.elapsed());
+        outcome
     }
-    let _ = answers.send(Answer::Followed { entity, scheduled, outcome });
+
+    async fn perform(&self) -> Outcome {
+        let performing: Performing<'_, Outcome> = match self.as_start() {
+            Some(start) => Box::pin(async move { start.start().await }),
+            None => self.shared.perform.perform(self.call.clone()),
+        };
+        caught(performing).await.unwrap_or_else(failed_here)
+    }
+
+    /// The start of a child execution, when it is one.
+    fn as_start(&self) -> Option<Starting> {
+        let task = Token { entity: self.entity, scheduled: self.call.scheduled_event, nonce: self.nonce };
+        let start = || Starting { engine: Engine::of(Arc::clone(&self.shared)), task, call: self.call.clone() };
+        (children::is_start(&self.call.resource) && !self.shared.perform.starts_executions()).then(start)
+    }
 }
 
-async fn perform(shared: &Shared, call: &Call) -> Outcome {
-    caught(shared.perform.perform(call.clone())).await
-}
+type Performing<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Whatever performs a task panicked.
+struct Panicked;
 
 /// A panic in a task is the task's failure, not the engine's.
-async fn caught(mut performing: std::pin::Pin<Box<dyn Future<Output = Outcome> + Send + '_>>) -> Outcome {
+async fn caught<T>(mut performing: Performing<'_, T>) -> Result<T, Panicked> {
     std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| performing.as_mut().poll(context)));
-        polled.unwrap_or_else(|_| {
-            let cause = "Skald failed while it performed this task. The server's log says more.".to_owned();
-            Poll::Ready(Outcome::Failed { error: "Skald.InternalFailure".to_owned(), cause })
-        })
+        polled.map_or(Poll::Ready(Err(Panicked)), |polled| polled.map(Ok))
     })
     .await
 }
 
+fn failed_here(_: Panicked) -> Outcome {
+    let cause = "Skald failed while it performed this task. The server's log says more.".to_owned();
+    Outcome::Failed { error: "Skald.InternalFailure".to_owned(), cause }
+}
+
 /// Counts a call for as long as it lives, however it ends.
-struct Running {
+pub(crate) struct Running {
     shared: Arc<Shared>,
     entity: EntityId,
 }
 
 impl Running {
-    fn begin(shared: Arc<Shared>, entity: EntityId) -> Self {
+    pub(crate) fn begin(shared: Arc<Shared>, entity: EntityId) -> Self {
         shared.calls.begin(entity);
         shared.metrics.calls_running.fetch_add(1, Ordering::Relaxed);
         Self { shared, entity }
@@ -382,25 +409,60 @@ impl Drop for Running {
     }
 }
 
-/// Cancels, with growing pauses, until it is done or too late.
-async fn cancel(
-    shared: Arc<Shared>,
-    answers: tokio::sync::mpsc::UnboundedSender<Answer>,
-    entity: EntityId,
-    scheduled: EventId,
-    call: Call,
-    submitted: skald_query::Payload,
-) {
-    let began = tokio::time::Instant::now();
-    let mut pause = CANCEL_PAUSE_FIRST;
-    while let Err(reason) = shared.perform.cancel(call.clone(), submitted.clone()).await {
-        if began.elapsed() >= CANCEL_PATIENCE {
-            tracing::error!(execution = call.execution_arn, scheduled, reason, "a job could not be cancelled for a day: given up");
-            shared.metrics.cancels_given_up.fetch_add(1, Ordering::Relaxed);
-            break;
+/// The job that a task's call started, and who waits for what becomes of it.
+struct Job {
+    task: Task,
+    answers: UnboundedSender<Answer>,
+    submitted: Payload,
+}
+
+impl Job {
+    /// Waits for its end, again after a pause when that came to nothing. A child that reports its end itself is left alone.
+    async fn follow(self) {
+        let mut outcome = self.followed().await;
+        while outcome == Some(Outcome::GaveUp) && !self.task.shared.is_stopping() {
+            tokio::time::sleep(GAVE_UP_PAUSE).await;
+            outcome = self.followed().await;
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(CANCEL_PAUSE_MAX);
+        if let Some(outcome) = outcome {
+            let scheduled = self.task.call.scheduled_event;
+            let _ = self.answers.send(Answer::Followed { entity: self.task.entity, scheduled, outcome });
+        }
     }
-    let _ = answers.send(Answer::Cancelled { entity, scheduled });
+
+    async fn followed(&self) -> Option<Outcome> {
+        let following: Performing<'_, Option<Outcome>> = match self.task.as_start() {
+            Some(start) => Box::pin(async move { start.look(&self.submitted).await }),
+            None => {
+                let following = self.task.shared.perform.follow(self.task.call.clone(), self.submitted.clone());
+                Box::pin(async move { Some(following.await) })
+            }
+        };
+        caught(following).await.unwrap_or_else(|panicked| Some(failed_here(panicked)))
+    }
+
+    /// Cancels it, with growing pauses, until that is done or too late.
+    async fn cancel(self) {
+        let (began, scheduled) = (tokio::time::Instant::now(), self.task.call.scheduled_event);
+        let mut pause = CANCEL_PAUSE_FIRST;
+        while let Err(reason) = self.cancelled().await {
+            if began.elapsed() >= CANCEL_PATIENCE {
+                let execution = &self.task.call.execution_arn;
+                tracing::error!(execution, scheduled, reason, "a job could not be cancelled for a day: given up");
+                self.task.shared.metrics.cancels_given_up.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(CANCEL_PAUSE_MAX);
+        }
+        let _ = self.answers.send(Answer::Settled { entity: self.task.entity, scheduled });
+    }
+
+    async fn cancelled(&self) -> Result<(), String> {
+        let cancelling: Performing<'_, Result<(), String>> = match self.task.as_start() {
+            Some(start) => Box::pin(async move { start.stop(&self.submitted).await }),
+            None => self.task.shared.perform.cancel(self.task.call.clone(), self.submitted.clone()),
+        };
+        caught(cancelling).await.unwrap_or_else(|Panicked| Err("whatever cancels it panicked".to_owned()))
+    }
 }

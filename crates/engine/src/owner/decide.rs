@@ -2,21 +2,23 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
-use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Record, World, execution::TokenState, journal};
+use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Identity, Record, World, execution::TokenState, journal};
 use skald_query::Budget;
-use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table};
+use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table, Urgency};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::entity::{Entity, Item, Waiting};
+use super::lend::{Commands, lend};
 use super::message::{Question, Reply};
 use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, SLICES_PAUSE_FACTOR};
 use crate::catalog::Fate;
+use crate::execution_log::Logging;
 use crate::keys::{self, ListKind};
 use crate::options::Compute;
 use crate::retention;
@@ -24,13 +26,11 @@ use crate::shared::Shared;
 use crate::token::Token;
 
 /// Steps of evaluation in one slice. SOURCE: our own: some tens of milliseconds.
-const SLICE_STEPS_MAX: u64 = 5_000_000;
+pub(crate) const SLICE_STEPS_MAX: u64 = 5_000_000;
 /// Executions that carry more payload than this are decided on the compute pool.
-const INLINE_BYTES_MAX: usize = 64 * 1024;
-/// After so long on the clock an expression is cancelled: its counted limits did not hold.
-const DECISION_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// How long a full store is given before an append is tried again.
-const FULL_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// A partition's batch in the making.
 #[derive(Default)]
@@ -39,13 +39,14 @@ pub(super) struct Building {
     pub(super) changes: Vec<Change>,
     entities: Vec<EntityId>,
     names: Vec<Bytes>,
+    logged: Vec<Logged>,
 }
 
-/// Starts are refused when the store is full, running work waits for room: they do not share a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Urgency {
-    RunningWork,
-    Start,
+/// Records that go to the execution log when they are durable.
+pub(crate) struct Logged {
+    pub(super) logging: Arc<Logging>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) records: Vec<Record>,
 }
 
 /// What a decision brought.
@@ -88,8 +89,6 @@ struct Work {
     now: Timestamp,
     /// Whether a slice may go on where the last one ended.
     go_on: GoOn,
-    /// Ends the expression that runs.
-    cancel: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,9 +138,10 @@ impl Owner {
 
     fn decide_as(&mut self, entity: EntityId, go_on: GoOn) -> Place {
         let Some(live) = self.entities.get_mut(&entity).filter(|live| !live.busy) else { return Place::Here };
-        let Some(execution) = live.execution.take() else { return Place::Here };
         // What a start was told is what its execution begins with.
         let now = live.birth.as_ref().map_or_else(|| self.shared.now(), |birth| birth.at);
+        live.judge_heartbeats(now);
+        let Some(execution) = live.execution.take() else { return Place::Here };
         live.busy = true;
         live.active_at = now;
         let work = Work {
@@ -152,27 +152,22 @@ impl Owner {
             seed: self.shared.entropy.draw(),
             now,
             go_on,
-            cancel: None,
         };
-        for item in &work.items {
-            if let Item::Question(Question::Heartbeat { scheduled, .. }, _) = item
-                && let Some(seen) = live.heartbeats.get_mut(scheduled)
-            {
-                *seen = now;
-            }
-        }
         let shared = Arc::clone(&self.shared);
         match self.shared.options.compute {
             Compute::Pool if work.may_be_slow() => {
-                self.decisions.spawn(lend(shared, work));
+                self.decisions.spawn(async move {
+                    let worker = Arc::clone(&shared);
+                    lend(&shared.compute, move |commands| work.conclude(&worker, Some(commands))).await
+                });
                 Place::LentOut
             }
             Compute::Away => {
-                self.decisions.spawn(async move { work.conclude(&shared) });
+                self.decisions.spawn(async move { work.conclude(&shared, None) });
                 Place::LentOut
             }
             Compute::Pool | Compute::Owner => {
-                let concluded = work.conclude(&self.shared);
+                let concluded = work.conclude(&self.shared, None);
                 self.take_concluded(concluded);
                 Place::Here
             }
@@ -196,12 +191,7 @@ impl Owner {
     fn take_concluded(&mut self, concluded: Concluded) {
         match concluded.decided {
             Some(decided) => self.take_decision(decided),
-            None => {
-                tracing::error!(entity = %concluded.entity, "a decision panicked: its execution rests until the next start");
-                if let Some(live) = self.entities.get_mut(&concluded.entity) {
-                    live.at_rest = true;
-                }
-            }
+            None => self.rest(concluded.entity),
         }
     }
 
@@ -234,6 +224,9 @@ impl Owner {
             head,
         });
         self.shared.metrics.records.fetch_add(records.len() as u64, Ordering::Relaxed);
+        if let Some((logging, identity)) = live.logging.as_ref().zip(live.execution().identity()) {
+            building.logged.push(Logged { logging: Arc::clone(logging), identity: Arc::clone(identity), records });
+        }
     }
 
     /// Adds an entry without records: a new head.
@@ -249,18 +242,20 @@ impl Owner {
         let at = self.shared.now().millis;
         for ((partition, urgency), building) in std::mem::take(&mut self.batches) {
             let Some(epoch) = self.epochs.get(&partition).copied() else { continue };
-            let Building { entries, changes, entities, names } = building;
-            let batch = Batch { partition, epoch, at, entries, changes };
+            let Building { entries, changes, entities, names, logged } = building;
+            // A start is refused when the store is full, running work waits for room: they do not share a batch.
+            let batch = Batch { partition, epoch, urgency, at, entries, changes };
             self.shared.metrics.appends.fetch_add(1, Ordering::Relaxed);
-            self.spawn_append(batch, urgency, entities, names);
+            self.spawn_append(batch, Appended { entities, names, logged, result: Ok(()) });
         }
     }
 
-    fn spawn_append(&mut self, batch: Batch, urgency: Urgency, entities: Vec<EntityId>, names: Vec<Bytes>) {
+    /// `appended` is what comes back when all goes well.
+    fn spawn_append(&mut self, batch: Batch, appended: Appended) {
         self.appended = true;
         let shared = Arc::clone(&self.shared);
         let began = tokio::time::Instant::now();
-        let kept = (urgency == Urgency::RunningWork).then(|| batch.clone());
+        let kept = (batch.urgency == Urgency::RunningWork).then(|| batch.clone());
         let appending = shared.store.append(batch);
         self.appends.spawn(async move {
             let mut result = appending.await;
@@ -269,30 +264,8 @@ impl Owner {
                 result = shared.store.append(batch.clone()).await;
             }
             shared.metrics.flush_seconds.observe(began.elapsed());
-            Appended { entities, names, result }
+            Appended { result, ..appended }
         });
-    }
-}
-
-/// Has `work` done on the compute pool, where as many decisions run as there are cores.
-async fn lend(shared: Arc<Shared>, mut work: Work) -> Concluded {
-    let cancel = Arc::new(AtomicBool::new(false));
-    work.cancel = Some(Arc::clone(&cancel));
-    let _place = shared.compute.acquire().await.expect("never closed");
-    let worker = Arc::clone(&shared);
-    let mut deciding = tokio::task::spawn_blocking(move || work.conclude(&worker));
-    let decided = match tokio::time::timeout(DECISION_PATIENCE, &mut deciding).await {
-        Ok(decided) => decided,
-        Err(_) => {
-            tracing::warn!("an expression took {} s: cancelled", DECISION_PATIENCE.as_secs());
-            cancel.store(true, Ordering::Relaxed);
-            deciding.await
-        }
-    };
-    match decided {
-        Ok(concluded) => concluded,
-        // Panics are caught where they happen; a pool that goes down takes the owner with it.
-        Err(_) => std::future::pending().await,
     }
 }
 
@@ -305,7 +278,7 @@ impl Work {
     fn weight(&self) -> usize {
         let of_items = self.items.iter().map(|item| match item {
             Item::Command(Command::CallAnswered { answer, .. } | Command::JobEnded { answer, .. })
-            | Item::Question(Question::Token { answer, .. }, _) => match answer {
+            | Item::Question(Question::Token { answer, .. } | Question::JobEnded { answer, .. }, _) => match answer {
                 skald_interpreter::TaskAnswer::Succeeded { output } => output.byte_count(),
                 skald_interpreter::TaskAnswer::Failed { .. } => 0,
             },
@@ -315,17 +288,18 @@ impl Work {
         of_items.sum::<usize>() + self.execution.payload_bytes()
     }
 
-    fn conclude(self, shared: &Shared) -> Concluded {
+    /// Decides; with `commands`, where someone watches how long that takes.
+    fn conclude(self, shared: &Shared, commands: Option<Commands>) -> Concluded {
         let (entity, go_on, began) = (self.entity, self.go_on, Instant::now());
-        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| self.decide(shared))).ok();
+        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| self.decide(shared, commands))).ok();
         Concluded { entity, decided, go_on, took: began.elapsed() }
     }
 
-    fn decide(self, shared: &Shared) -> Decided {
-        let Self { entity, mut execution, items, fate, seed, now, go_on, cancel } = self;
+    fn decide(self, shared: &Shared, commands: Option<Commands>) -> Decided {
+        let Self { entity, mut execution, items, fate, seed, now, go_on } = self;
         let expected = execution.position();
         let dice = Dice::seeded(seed);
-        let mut decided = Decision { entity, shared, fate, dice, now, cancel, records: Vec::new(), waiting: Vec::new() };
+        let mut decided = Decision { entity, shared, fate, dice, now, commands, records: Vec::new(), waiting: Vec::new() };
         let mut same_names = Vec::new();
         for item in items {
             match item {
@@ -352,7 +326,7 @@ struct Decision<'s> {
     fate: Arc<Fate>,
     dice: Dice,
     now: Timestamp,
-    cancel: Option<Arc<AtomicBool>>,
+    commands: Option<Commands>,
     records: Vec<Record>,
     waiting: Vec<Waiting>,
 }
@@ -365,7 +339,7 @@ impl Decision<'_> {
             dice: Dice::seeded(self.dice.roll()),
             world: &world,
             budget: Budget::of_steps(SLICE_STEPS_MAX),
-            cancel: self.cancel.clone(),
+            cancel: self.commands.as_ref().map(Commands::next),
             machine_deleted: self.fate.is_deleting(),
         };
         self.records.extend(execution.advance(command, &mut context));
@@ -383,7 +357,14 @@ impl Decision<'_> {
                     Reply::Done
                 }
             },
-            Question::Heartbeat { scheduled, nonce } => match execution.token_state(scheduled, nonce) {
+            Question::JobEnded { scheduled, nonce, answer } => match execution.token_state(scheduled, nonce) {
+                TokenState::Closed => Reply::TaskClosed,
+                TokenState::Open => {
+                    self.command(execution, Command::JobEnded { scheduled, answer });
+                    Reply::Done
+                }
+            },
+            Question::Heartbeat { scheduled, nonce, at: _ } => match execution.token_state(scheduled, nonce) {
                 TokenState::Closed => Reply::TaskClosed,
                 TokenState::Open => Reply::Done,
             },
@@ -406,7 +387,7 @@ impl Decision<'_> {
                 let token = Token { entity: self.entity, scheduled, nonce };
                 Some((self.shared.tokens.mint(token), input))
             }
-            Effect::Offer { .. } | Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
+            Effect::Offer { .. } | Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => None,
         })
     }
 }
@@ -502,7 +483,7 @@ pub(super) fn standing_offers(execution: &Execution, entity: EntityId) -> Vec<(E
                 let key = keys::activity_task(&activity_arn, scheduled_at, entity, scheduled);
                 Some((scheduled, (activity_arn, key)))
             }
-            Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => None,
+            Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => None,
         })
         .collect()
 }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
+use skald_interpreter::execution::TokenState;
 use skald_interpreter::{Command, Effect, EventId, Execution, Identity, snapshot};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::message::{Question, Reply, Start};
+use crate::admission::Weight;
 use crate::catalog::{Fate, StartInFlight};
 use crate::error::{Fault, StartExecutionError};
 use crate::execution::Started;
+use crate::execution_log::Logging;
 use crate::live;
 use crate::stored::{Envelope, Folded, Head};
 
@@ -24,10 +27,10 @@ pub(crate) struct Entity {
     pub(crate) fate: Arc<Fate>,
     /// Until its first append is durable: what goes into the store with it.
     pub(crate) birth: Option<Birth>,
+    /// What its machine wants logged.
+    pub(crate) logging: Option<Arc<Logging>>,
     /// The store wants a head with the next append.
     pub(crate) wants_head: bool,
-    /// A decision about it panicked: it rests until the next start.
-    pub(crate) at_rest: bool,
     /// What its machine's keys begin with.
     pub(crate) prefix: Arc<[u8]>,
     /// An append is in flight, or a decision is: commands wait. So whatever is folded here is durable when this is not set.
@@ -39,7 +42,7 @@ pub(crate) struct Entity {
     pub(crate) calls: HashMap<EventId, AbortHandle>,
     /// Jobs whose end is waited for.
     pub(crate) follows: HashMap<EventId, AbortHandle>,
-    pub(crate) cancels: HashMap<EventId, AbortHandle>,
+    pub(crate) settling: HashMap<EventId, AbortHandle>,
     /// When a worker was last heard of. Soft: a restart begins anew.
     pub(crate) heartbeats: HashMap<EventId, Timestamp>,
     /// Rows in the table of undelivered activity tasks: activity ARN and key.
@@ -58,6 +61,7 @@ pub(crate) struct Entity {
     pub(crate) end_counted: bool,
     /// What waits for the append in flight.
     pub(crate) waiting: Vec<Waiting>,
+    pub(crate) weight: Weight,
 }
 
 /// The start of an execution on its way to the store.
@@ -105,39 +109,49 @@ impl Waiting {
         }
     }
 
-    pub(crate) fn fail(self, error: &skald_store::Error) {
+    /// Answers that it is our fault.
+    pub(crate) fn refuse(self, reason: &str) {
+        let fault = Fault(reason.to_owned());
         match self {
-            Self::Started(sender, _) => {
-                let refused = match error {
-                    skald_store::Error::Full(_) => StartExecutionError::ThrottlingException,
-                    skald_store::Error::Conflict(_)
-                    | skald_store::Error::Fenced
-                    | skald_store::Error::Damaged(_)
-                    | skald_store::Error::Unknown(_) => Fault::from(error.clone()).into(),
-                };
-                drop(sender.send(Err(refused)));
+            Self::Started(sender, _) => drop(sender.send(Err(fault.into()))),
+            Self::Reply(sender, _) => drop(sender.send(Err(fault))),
+        }
+    }
+
+    /// Answers that the append failed.
+    pub(crate) fn fail(self, error: &skald_store::Error) {
+        match (self, error) {
+            (Self::Started(sender, _), skald_store::Error::Full(_)) => {
+                drop(sender.send(Err(StartExecutionError::ThrottlingException)));
             }
-            Self::Reply(sender, _) => drop(sender.send(Err(Fault::from(error.clone())))),
+            (
+                waiting @ (Self::Started(..) | Self::Reply(..)),
+                skald_store::Error::Full(_)
+                | skald_store::Error::Conflict(_)
+                | skald_store::Error::Fenced
+                | skald_store::Error::Damaged(_)
+                | skald_store::Error::Unknown(_),
+            ) => waiting.refuse(&error.to_string()),
         }
     }
 }
 
 impl Entity {
-    pub(crate) fn new(execution: Execution, fate: Arc<Fate>, prefix: Arc<[u8]>, now: Timestamp) -> Self {
+    pub(crate) fn new(execution: Execution, fate: Arc<Fate>, prefix: Arc<[u8]>, now: Timestamp, weight: Weight) -> Self {
         let end_counted = execution.is_closed();
         Self {
             execution: Some(Box::new(execution)),
             fate,
             birth: None,
+            logging: None,
             wants_head: false,
-            at_rest: false,
             prefix,
             busy: false,
             parking: false,
             queue: VecDeque::new(),
             calls: HashMap::new(),
             follows: HashMap::new(),
-            cancels: HashMap::new(),
+            settling: HashMap::new(),
             heartbeats: HashMap::new(),
             offers: BTreeMap::new(),
             due: None,
@@ -147,14 +161,33 @@ impl Entity {
             active_at: now,
             end_counted,
             waiting: Vec::new(),
+            weight,
         }
     }
 
     /// Gives up what runs for it; whoever brings it in again begins anew.
     pub(crate) fn give_up(&mut self) {
-        for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.cancels.drain()) {
+        for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.settling.drain()) {
             running.abort();
         }
+    }
+
+    /// Hears the workers that wait in the queue, and has what is decided next end the tasks of those who missed their time.
+    pub(crate) fn judge_heartbeats(&mut self, now: Timestamp) {
+        let Some(execution) = self.execution.as_deref().filter(|_| !self.heartbeats.is_empty()) else { return };
+        for item in &self.queue {
+            if let Item::Question(Question::Heartbeat { scheduled, nonce, at }, _) = item
+                && execution.token_state(*scheduled, *nonce) == TokenState::Open
+                && let Some(seen) = self.heartbeats.get_mut(scheduled)
+            {
+                *seen = (*seen).max(*at);
+            }
+        }
+        let missed = execution.heartbeats().into_iter().filter(|(scheduled, interval_ms)| {
+            let seen = self.heartbeats.get(scheduled);
+            seen.is_some_and(|seen| seen.plus_millis(*interval_ms) <= now)
+        });
+        self.queue.extend(missed.map(|(scheduled, _)| Item::Command(Command::HeartbeatMissed { scheduled })));
     }
 
     /// The execution; lent out only while `busy`.
@@ -193,11 +226,13 @@ impl Entity {
         !self.busy
             && self.queue.is_empty()
             && self.calls.is_empty()
-            && self.cancels.is_empty()
+            && self.settling.is_empty()
             && self.heartbeats.is_empty()
             && !self.execution().is_ready()
             && !self.execution().outstanding().iter().any(|effect| match effect {
-                Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } => true,
+                Effect::Call { .. } | Effect::Cancel { .. } | Effect::Report { .. } => true,
+                // A child that was looked at, and still runs, will report its end.
+                Effect::Follow { scheduled, .. } => self.follows.get(scheduled).is_none_or(|follow| !follow.is_finished()),
                 Effect::Offer { .. } => false,
             })
     }

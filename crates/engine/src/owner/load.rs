@@ -16,6 +16,7 @@ use super::decide::standing_offers;
 use super::entity::{Entity, Item};
 use super::message::Reply;
 use crate::catalog::Fate;
+use crate::execution_log::Logging;
 use crate::keys::{self, ListKind};
 use crate::scope::Scope;
 use crate::shared::Shared;
@@ -30,6 +31,7 @@ const READ_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) struct Loaded {
     execution: Execution,
     fate: Arc<Fate>,
+    logging: Option<Arc<Logging>>,
     prefix: Arc<[u8]>,
     awake: bool,
     listed: bool,
@@ -39,7 +41,7 @@ pub(crate) struct Loaded {
 impl Owner {
     /// Begins to read an entity.
     pub(super) fn load(&mut self, entity: EntityId) {
-        if self.loading.contains_key(&entity) {
+        if self.loading.contains_key(&entity) || self.resting.contains(&entity) {
             return;
         }
         self.loading.insert(entity, Vec::new());
@@ -79,8 +81,10 @@ impl Owner {
 
     fn bring_in(&mut self, entity: EntityId, loaded: Loaded, items: Vec<Item>) {
         let now = self.shared.now();
-        let Loaded { execution, fate, prefix, awake, listed, timer_due } = loaded;
-        let mut live = Entity::new(execution, fate, prefix, now);
+        let Loaded { execution, fate, logging, prefix, awake, listed, timer_due } = loaded;
+        let weight = self.shared.live_bytes.weigh(execution.held_bytes());
+        let mut live = Entity::new(execution, fate, prefix, now, weight);
+        live.logging = logging;
         live.awake = awake;
         live.listed = listed;
         live.timer_due = timer_due;
@@ -137,6 +141,7 @@ async fn read_execution(shared: &Shared, entity: EntityId) -> Result<Option<Load
     let scope = Scope { partition: origin.partition.clone(), account: origin.account.clone(), region: origin.region.clone() };
     let prefix: Arc<[u8]> = keys::machine_prefix(&scope, &origin.machine_name, origin.machine_incarnation).into();
     let fate = shared.book.fate(origin.machine_incarnation);
+    let logging = shared.book.revision(origin.revision).await.map_err(|fault| fault.0)?.logging.clone();
     let awake = store.get(Table::Awake, &keys::awake(entity)).await.map_err(|error| error.to_string())?.is_some();
     let (listed, timer_due) = match envelope {
         Some(envelope) => (envelope.listed, envelope.timer_due),
@@ -148,7 +153,7 @@ async fn read_execution(shared: &Shared, entity: EntityId) -> Result<Option<Load
         }
     };
     // An awake entity has no timer row: the record that woke it removed it.
-    Ok(Some(Loaded { execution, fate, prefix, awake, listed, timer_due: timer_due.filter(|_| !awake) }))
+    Ok(Some(Loaded { execution, fate, logging, prefix, awake, listed, timer_due: timer_due.filter(|_| !awake) }))
 }
 
 /// The execution as its head has it; none when the head does not help.

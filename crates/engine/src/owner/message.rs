@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use skald_asl::Timestamp;
 use skald_integrations::Outcome;
+use skald_interpreter::note::Parent;
 use skald_interpreter::{EventId, TaskAnswer};
 use skald_query::Payload;
 use skald_store::EntityId;
@@ -32,6 +33,7 @@ pub(crate) struct Start {
     pub(crate) name: String,
     pub(crate) input: Payload,
     pub(crate) trace_header: Option<String>,
+    pub(crate) parent: Option<Parent>,
     /// SHA-256 of the starter key; zeros without one.
     pub(crate) starter_hash: [u8; 32],
     pub(crate) reply: oneshot::Sender<Result<Started, StartExecutionError>>,
@@ -51,9 +53,17 @@ pub(crate) enum Question {
         nonce: u64,
         answer: TaskAnswer,
     },
+    /// The child that a task waits for has ended.
+    JobEnded {
+        scheduled: EventId,
+        nonce: u64,
+        answer: TaskAnswer,
+    },
     Heartbeat {
         scheduled: EventId,
         nonce: u64,
+        /// When it came: its execution may be busy for a while.
+        at: Timestamp,
     },
     Stop {
         error: Option<String>,
@@ -94,7 +104,8 @@ pub(crate) enum Answer {
         scheduled: EventId,
         outcome: Outcome,
     },
-    Cancelled {
+    /// What was owed is done: a job is cancelled, a parent told.
+    Settled {
         entity: EntityId,
         scheduled: EventId,
     },

@@ -10,9 +10,11 @@ mod message;
 mod entity;
 mod start;
 mod decide;
+mod lend;
 mod act;
 mod load;
 mod park;
+mod rest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -23,25 +25,28 @@ use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_integrations::Outcome;
 use skald_interpreter::{Command, TaskAnswer};
-use skald_store::{EntityId, Epoch, PartitionId};
+use skald_store::{EntityId, Epoch, PartitionId, Urgency};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub(crate) use act::{Running, Task, call_of};
+pub(crate) use decide::{FULL_PAUSE, INLINE_BYTES_MAX, SLICE_STEPS_MAX};
+pub(crate) use lend::{Commands, lend};
 pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
 pub(crate) use park::wake_all;
 
 use crate::shared::Shared;
-use decide::{Concluded, Urgency};
+use decide::Concluded;
 use entity::{Entity, Item};
 use load::Loaded;
 
 /// Messages taken before what they caused is appended.
 const ROUND_MESSAGES_MAX: usize = 512;
 /// How long one round goes on with executions whose slice ended …
-const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
+pub(crate) const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
 /// … and how many times as long they pause then: endless loops leave the owner, and its core, to everyone else.
-const SLICES_PAUSE_FACTOR: u32 = 2;
+pub(crate) const SLICES_PAUSE_FACTOR: u32 = 2;
 
 /// An owner's side of its channels.
 pub(crate) struct Receivers {
@@ -61,6 +66,8 @@ pub(crate) struct Owner {
     same_names: Vec<Start>,
     /// Entities being read, and what waits for them.
     loading: HashMap<EntityId, Vec<Item>>,
+    /// Executions of which a decision panicked: they are not brought in again.
+    resting: HashSet<EntityId>,
     /// Live entities by due time.
     timers: BTreeSet<(Timestamp, EntityId)>,
     /// The first due time in the store's timers, by partition; a partition without one has no parked timer.
@@ -96,6 +103,7 @@ pub(crate) struct Owner {
 pub(crate) struct Appended {
     entities: Vec<EntityId>,
     names: Vec<Bytes>,
+    logged: Vec<decide::Logged>,
     result: Result<(), skald_store::Error>,
 }
 
@@ -110,6 +118,7 @@ impl Owner {
             starting: HashMap::new(),
             same_names: Vec::new(),
             loading: HashMap::new(),
+            resting: HashSet::new(),
             timers: BTreeSet::new(),
             parked_due: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -220,7 +229,7 @@ impl Owner {
             Answer::Followed { entity, scheduled, outcome } => {
                 self.take_outcome(entity, outcome, |answer| Command::JobEnded { scheduled, answer });
             }
-            Answer::Cancelled { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Settled { scheduled })),
+            Answer::Settled { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Settled { scheduled })),
             Answer::Delivered { entity, scheduled } => self.enqueue(entity, Item::Command(Command::Delivered { scheduled })),
             Answer::Wake { entity } => {
                 if !self.entities.contains_key(&entity) {
@@ -245,11 +254,11 @@ impl Owner {
 
     /// Puts `item` where it will be decided: with the live entity, or with those that wait for its journal.
     fn enqueue(&mut self, entity: EntityId, item: Item) {
+        if self.resting.contains(&entity) {
+            rest::refuse(item);
+            return;
+        }
         if let Some(live) = self.entities.get_mut(&entity) {
-            if live.at_rest {
-                item.refuse("the execution rests until the next start");
-                return;
-            }
             live.queue.push_back(item);
             if !live.busy {
                 self.touched.insert(entity);
@@ -300,9 +309,6 @@ impl Owner {
             live.due = None;
             live.queue.push_back(Item::Command(Command::Tick));
             if !live.busy {
-                for scheduled in act::missed_heartbeats(live, now) {
-                    live.queue.push_back(Item::Command(Command::HeartbeatMissed { scheduled }));
-                }
                 self.touched.insert(entity);
             }
         }

@@ -15,6 +15,8 @@ use crate::keys::{self, ListKind};
 const HOUSEKEEPING_MS: u64 = 1_000;
 /// … and how soon again when it did not come to an end: others have their turn between.
 const HOUSEKEEPING_SOON_MS: u64 = 20;
+/// How long idle executions stay when memory is short: long enough for a task's answer.
+const PRESSED_PARK_AFTER_MS: u64 = 20;
 /// Entities parked, or checkpointed, in one go.
 const PARKED_AT_ONCE_MAX: usize = 256;
 /// Parked timers read at once.
@@ -88,6 +90,7 @@ impl Owner {
         if let More::Waits = self.park_idle(now) {
             self.housekeeping_at = now.plus_millis(HOUSEKEEPING_SOON_MS);
         }
+        self.shared.metrics.live_bytes.store(self.shared.live_bytes.bytes(), Ordering::Relaxed);
         self.shared.metrics.live_executions.store(self.shared.live.count() as u64, Ordering::Relaxed);
         if std::mem::take(&mut self.appended) {
             self.checkpoint();
@@ -96,14 +99,22 @@ impl Owner {
 
     /// When there is something to do in the house.
     pub(super) fn housekeeping_due(&self) -> Option<Timestamp> {
-        let park_after_ms = u64::try_from(self.shared.options.park_after.as_millis()).unwrap_or(u64::MAX);
+        let park_after_ms = self.park_after_ms();
         let parking = self.idle.first().map(|(since, _)| since.plus_millis(park_after_ms));
         let due = if self.appended { Some(self.housekeeping_at) } else { parking };
         due.map(|due| due.max(self.housekeeping_at))
     }
 
+    /// How long an execution may be idle in memory; no longer when memory is short.
+    fn park_after_ms(&self) -> u64 {
+        if self.shared.live_bytes.is_pressing(self.shared.options.live_bytes_max) {
+            return PRESSED_PARK_AFTER_MS;
+        }
+        u64::try_from(self.shared.options.park_after.as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn park_idle(&mut self, now: Timestamp) -> More {
-        let park_after_ms = u64::try_from(self.shared.options.park_after.as_millis()).unwrap_or(u64::MAX);
+        let park_after_ms = self.park_after_ms();
         for _ in 0..PARKED_AT_ONCE_MAX {
             let Some((since, entity)) = self.idle.first().copied() else { return More::None };
             if since.plus_millis(park_after_ms) > now {

@@ -59,7 +59,7 @@ impl Owner {
     }
 
     fn begin(&mut self, start: Start, key: bytes::Bytes) {
-        let Start { machine, name, input, trace_header, starter_hash, reply } = start;
+        let Start { machine, name, input, trace_header, parent, starter_hash, reply } = start;
         // Counted before it is looked at: a deletion sees the one or the other.
         let counted = machine.fate.begin_start();
         if machine.fate.is_deleting() {
@@ -81,12 +81,16 @@ impl Owner {
             execution_name: name,
             role_arn: machine.revision.record.role_arn.clone(),
             trace_header,
+            express_id: None,
+            parent,
         };
         let started = Started { execution_arn: origin.execution_arn(), started_at: now };
         let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };
         let execution = Execution::unborn(Arc::clone(&machine.revision.definition));
-        let mut live = Entity::new(execution, Arc::clone(&machine.fate), machine.prefix.as_slice().into(), now);
+        let weight = self.shared.live_bytes.weigh(input.byte_count());
+        let mut live = Entity::new(execution, Arc::clone(&machine.fate), machine.prefix.as_slice().into(), now, weight);
         live.birth = Some(Birth { at: now, name: key.clone(), record: reserved.encode(), _counted: counted });
+        live.logging.clone_from(&machine.revision.logging);
         live.waiting.push(Waiting::Started(reply, started));
         live.queue.push_back(Item::Command(Command::Start { origin: Box::new(origin), input }));
         self.entities.insert(entity, live);

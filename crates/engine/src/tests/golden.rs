@@ -184,7 +184,7 @@ async fn make(folder: &Path) {
         };
         let machine_arn = engine.create_machine(&scope(), create).await.expect("the definition is right").arn;
         let input = payload(if machine == "Map" { r#"{"items":[1,2,3,4,5,6]}"# } else { "{}" });
-        let start = StartExecution { machine_arn, name: Some(NAME.to_owned()), input, trace_header: None, starter_key: None };
+        let start = StartExecution { machine_arn, name: Some(NAME.to_owned()), input, trace_header: None, starter_key: None, parent: None };
         engine.start_execution(&scope(), start).await.expect("started");
     }
     for (machine, activity) in [("Polled", "polled"), ("Heartbeat", "beats")] {

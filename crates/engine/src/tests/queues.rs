@@ -25,7 +25,14 @@ async fn schedule(store: &MemoryStore, queues: &Arc<Queues>, number: i64) {
 async fn change(store: &MemoryStore, number: i64, operation: Operation) {
     let epoch = store.claim(PartitionId(0)).await.expect("a memory store");
     let change = Change { table: Table::ActivityTasks, key: key(number), operation };
-    let batch = Batch { partition: PartitionId(0), epoch, at: number, entries: Vec::new(), changes: vec![change] };
+    let batch = Batch {
+        partition: PartitionId(0),
+        epoch,
+        urgency: skald_store::Urgency::RunningWork,
+        at: number,
+        entries: Vec::new(),
+        changes: vec![change],
+    };
     store.append(batch).await.expect("a memory store");
 }
 

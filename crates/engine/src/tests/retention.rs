@@ -56,6 +56,7 @@ async fn start(engine: &Engine, machine_arn: &str, name: &str, input: &str) -> R
         input: Payload::parse(input).expect("JSON"),
         trace_header: None,
         starter_key: None,
+        parent: None,
     };
     engine.start_execution(&scope(), start).await.map(|started| started.execution_arn)
 }

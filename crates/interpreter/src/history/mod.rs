@@ -1,12 +1,14 @@
 //! Events as AWS shows them: their names, and their details member by member.
 //!
-//! [`render`] gives the `HistoryEvent` object of `GetExecutionHistory`; [`line`] gives one line of text for tests and logs.
+//! [`render`] gives the `HistoryEvent` object of `GetExecutionHistory`, [`log`] what goes to a log; [`line`] gives one line
+//! of text for tests.
 //! What an [`Event`] carries beyond AWS's members (frames, due times, nonces) stays out.
 //!
 //! Not here, on purpose: clipping of long errors and causes, which is done before an event is recorded; paging and
 //! order, which are the request's.
 
 mod details;
+pub mod log;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use super::DecodeError;
 use super::reader::{Reader, Shared};
 use super::writer::Writer;
 use crate::event::{Completion, FrameId, StateType};
+use crate::note::ReportForm;
 
 pub(crate) trait Field: Sized {
     fn write<'r>(&'r self, writer: &mut Writer<'r>);
@@ -233,6 +234,24 @@ impl Field for Completion {
             1 => Ok(Self::Response),
             2 => Ok(Self::Token),
             3 => Ok(Self::Job),
+            value => Err(DecodeError::UnknownValue { value, offset }),
+        }
+    }
+}
+
+impl Field for ReportForm {
+    fn write<'r>(&'r self, writer: &mut Writer<'r>) {
+        writer.byte(match self {
+            Self::Text => 1,
+            Self::Json => 2,
+        });
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let offset = reader.offset();
+        match reader.byte()? {
+            1 => Ok(Self::Text),
+            2 => Ok(Self::Json),
             value => Err(DecodeError::UnknownValue { value, offset }),
         }
     }

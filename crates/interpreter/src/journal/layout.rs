@@ -7,7 +7,7 @@ use super::field::Field;
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::event::{ErrorDetails, EventKind, ServiceResource, TaskPlan};
-use crate::note::{Note, Origin};
+use crate::note::{Note, Origin, Parent};
 
 /// Tags from here on are notes; below are events.
 const FIRST_NOTE: u8 = 192;
@@ -149,4 +149,49 @@ tagged! { Note:
 fields!(ErrorDetails { error, cause });
 fields!(TaskPlan { nonce, deadline, heartbeat_ms });
 fields!(ServiceResource { resource_type, resource });
-fields!(Origin { partition, region, account, machine_name, machine_incarnation, revision, execution_name, role_arn, trace_header });
+
+impl Field for Origin {
+    fn write<'r>(&'r self, writer: &mut Writer<'r>) {
+        let Self {
+            partition,
+            region,
+            account,
+            machine_name,
+            machine_incarnation,
+            revision,
+            execution_name,
+            role_arn,
+            trace_header,
+            parent,
+            express_id: _,
+        } = self;
+        partition.write(writer);
+        region.write(writer);
+        account.write(writer);
+        machine_name.write(writer);
+        machine_incarnation.write(writer);
+        revision.write(writer);
+        execution_name.write(writer);
+        role_arn.write(writer);
+        trace_header.write(writer);
+        parent.write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            partition: Field::read(reader)?,
+            region: Field::read(reader)?,
+            account: Field::read(reader)?,
+            machine_name: Field::read(reader)?,
+            machine_incarnation: Field::read(reader)?,
+            revision: Field::read(reader)?,
+            execution_name: Field::read(reader)?,
+            role_arn: Field::read(reader)?,
+            trace_header: Field::read(reader)?,
+            parent: Field::read(reader)?,
+            express_id: None,
+        })
+    }
+}
+
+fields!(Parent { token, form });

@@ -2,7 +2,7 @@
 //!
 //! These lists are the format of one fold version: whoever changes them raises it.
 
-use crate::execution::{Identity, OwedCancel, Status};
+use crate::execution::{Identity, Owed, Status};
 use crate::frame::{Doing, FanOut, Frame, Iterations, Phase, RunningTask, Step, Target, Visit};
 use crate::journal::DecodeError;
 use crate::journal::field::Field;
@@ -47,12 +47,16 @@ tagged! { Phase:
     4 Delivered,
 }
 
+tagged! { Owed:
+    1 Cancel { state, resource, submitted, credentials_role_arn },
+    2 Report,
+}
+
 fields!(Frame { parent, index, last, step, variables });
 fields!(Visit { state, state_type, before, entered, entered_at, input, attempts, doing });
 fields!(RunningTask { scheduled, scheduled_at, target, parameters, credentials_role_arn, plan, phase });
 fields!(FanOut { outputs, unfinished, children, iterations });
 fields!(Iterations { items, concurrency, next_index, next_offset });
-fields!(OwedCancel { state, resource, submitted, credentials_role_arn });
 
 /// Its ARNs follow from its origin.
 impl Field for Identity {
@@ -93,4 +97,4 @@ macro_rules! choices {
     };
 }
 
-choices!(Status Step Doing Target Phase);
+choices!(Status Step Doing Target Phase Owed);

@@ -20,6 +20,7 @@ use crate::scope::Scope;
 
 /// SOURCE: integrations.md §4.
 const LAMBDA_INVOKE_PARAMETERS: [&str; 6] = ["FunctionName", "Payload", "Qualifier", "InvocationType", "ClientContext", "LogType"];
+const START_EXECUTION_PARAMETERS: [&str; 4] = ["StateMachineArn", "Name", "Input", "TraceHeader"];
 
 pub(crate) fn enter(slice: &mut Slice<'_, '_, '_>, frame: FrameId, task: &Task, name: &Arc<str>, raw: Payload) -> Result<(), Halt> {
     slice.entered(frame, StateType::Task, name, raw, None)?;
@@ -252,19 +253,20 @@ fn unfit_parameters(resource: &Resource, parameters: &Payload) -> Option<String>
     let Resource::Service { service, action, .. } = resource else { return None };
     let members = parameters.value().as_object();
     let problem = match (service.as_str(), action.as_str()) {
-        ("lambda", "invoke") => unfit_for_lambda(members),
+        ("lambda", "invoke") => unfit_members(members, &LAMBDA_INVOKE_PARAMETERS, "FunctionName"),
+        ("states", "startExecution") => unfit_members(members, &START_EXECUTION_PARAMETERS, "StateMachineArn"),
         ("apigateway", "invoke") => unfit_for_api_gateway(members),
         _ => None,
     }?;
     Some(format!("The Parameters '{}' could not be used to start the Task: [{problem}]", parameters.text()))
 }
 
-fn unfit_for_lambda(members: Option<&Map<String, Value>>) -> Option<String> {
-    let unknown = members.into_iter().flat_map(Map::keys).find(|name| !LAMBDA_INVOKE_PARAMETERS.contains(&name.as_str()));
+fn unfit_members(members: Option<&Map<String, Value>>, known: &[&str], required: &str) -> Option<String> {
+    let unknown = members.into_iter().flat_map(Map::keys).find(|name| !known.contains(&name.as_str()));
     match unknown {
         Some(name) => Some(format!("The field '{name}' is not supported by Step Functions")),
-        None if members.is_some_and(|members| members.contains_key("FunctionName")) => None,
-        None => Some("The field 'FunctionName' is required but was missing".to_owned()),
+        None if members.is_some_and(|members| members.contains_key(required)) => None,
+        None => Some(format!("The field '{required}' is required but was missing")),
     }
 }
 
@@ -288,6 +290,7 @@ fn completion(pattern: Pattern) -> Completion {
     }
 }
 
+/// Whether the task has a token. SOURCE: integrations.md §2: a job may be ended early by its own.
 fn waits_for_token(resource: &Resource) -> bool {
-    matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken, .. })
+    matches!(resource, Resource::Service { pattern: Pattern::WaitForTaskToken | Pattern::Sync | Pattern::Sync2, .. })
 }

@@ -9,7 +9,7 @@ use skald_asl::states::{Until, Wait};
 use skald_query::Payload;
 
 use crate::data_flow::{States, shown, whole};
-use crate::decide::{Halt, Slice};
+use crate::decide::{EXPRESS_SECONDS_MAX, Halt, Slice};
 use crate::event::{FrameId, StateType};
 use crate::failure::Failure;
 use crate::scope::Scope;
@@ -70,7 +70,8 @@ fn until(scope: &Scope<'_>, wait: &Wait, raw: &Payload, now: Timestamp) -> Resul
             Timestamp::parse_rfc3339(&text).ok_or_else(|| scope.query_error(Some("Timestamp"), &format!("{reason}: {text}")))?
         }
     };
-    if instant > now.plus_seconds(WAIT_SECONDS_MAX) {
+    let seconds_max = if scope.identity.origin.is_express() { EXPRESS_SECONDS_MAX } else { WAIT_SECONDS_MAX };
+    if instant > now.plus_seconds(seconds_max) {
         return Err(scope.runtime("Wait state delay is too long."));
     }
     Ok(instant)

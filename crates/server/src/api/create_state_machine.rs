@@ -1,8 +1,6 @@
 //! `CreateStateMachine`.
 
 use serde::Serialize;
-use skald_asl::parse;
-use skald_engine::CreateMachineError;
 use skald_engine::catalog::{Configuration, CreateMachine, MachineType};
 
 use super::{ARN_LENGTH_MAX, Context, DEFINITION_LENGTH_MAX, NAME_LENGTH_MAX};
@@ -36,13 +34,10 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         return Err(ApiError::new("InvalidName", format!("Invalid Name: '{name}'")));
     }
     versioning.refuse()?;
-    if kind == Some("EXPRESS") {
-        // What is wrong with the definition comes first, as on AWS: it may be wrong in a machine of this type only.
-        let options = parse::Options { machine_type: parse::MachineType::Express };
-        parse::parse(&definition, &options).map_err(CreateMachineError::InvalidDefinition)?;
-        let message = "Skald does not run state machines of type EXPRESS yet; STANDARD is supported.";
-        return Err(ApiError::new("StateMachineTypeNotSupported", message));
-    }
+    let machine_type = match kind {
+        Some("EXPRESS") => MachineType::Express,
+        _ => MachineType::Standard,
+    };
     check_role(&role_arn)?;
     let configuration = Configuration {
         logging: match logging {
@@ -56,7 +51,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         },
         tags: tags.accept()?,
     };
-    let request = CreateMachine { name, definition, role_arn, machine_type: MachineType::Standard, configuration };
+    let request = CreateMachine { name, definition, role_arn, machine_type, configuration };
     let machine = context.shared.engine.create_machine(&context.scope, request).await?;
     encode(&Answer { state_machine_arn: &machine.arn, creation_date: Instant(machine.created_at) })
 }

@@ -1,10 +1,9 @@
 //! `DescribeExecution`.
 
 use serde::Serialize;
-use skald_engine::execution::ExecutionStatus;
 use skald_query::Payload;
 
-use super::{ARN_LENGTH_MAX, Context, Included, arn};
+use super::{ARN_LENGTH_MAX, Context, Details, Included, arn};
 use crate::protocol::{ApiError, Instant, encode};
 use crate::validation::{Members, Shown};
 
@@ -38,11 +37,6 @@ struct Answer<'a> {
     redrive_status_reason: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Details {
-    included: bool,
-}
-
 pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<Vec<u8>, ApiError> {
     let execution_arn = members.required_text("executionArn", 1..=ARN_LENGTH_MAX, Shown::Plain)?;
     let included = Included::read(&mut members)?;
@@ -53,7 +47,7 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
     let is_shown = included == Included::AllData;
     let input = is_shown.then(|| described.input.text());
     let output = described.output.as_ref().filter(|_| is_shown).map(Payload::text);
-    let (redrive_status, redrive_status_reason) = redrive(described.listed.status);
+    let (redrive_status, redrive_status_reason) = described.listed.status.redrive();
     encode(&Answer {
         execution_arn: &described.listed.execution_arn,
         state_machine_arn: &described.listed.machine_arn,
@@ -72,13 +66,4 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         redrive_status,
         redrive_status_reason,
     })
-}
-
-/// SOURCE: api.md, `DescribeExecution`.
-fn redrive(status: ExecutionStatus) -> (&'static str, Option<&'static str>) {
-    match status {
-        ExecutionStatus::Running => ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven")),
-        ExecutionStatus::Succeeded => ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven")),
-        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => ("REDRIVABLE", None),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use skald_asl::parse;
+use skald_asl::Definition;
 use skald_engine::catalog::{MachineStatus, MachineType};
 
 use super::{ARN_LENGTH_MAX, Context, Included, arn, stored};
@@ -56,19 +56,13 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         tracing_configuration: stored(&machine.configuration.tracing)?,
         encryption_configuration: stored(&machine.configuration.encryption)?,
         revision_id: machine.revision_id.as_deref(),
-        variable_references: variable_references(&machine.definition, machine.machine_type),
+        variable_references: variable_references(&machine.compiled),
     })
 }
 
 /// SOURCE: recorded, `api_variable_references.json`.
-pub(super) fn variable_references(definition: &str, machine_type: MachineType) -> VariableReferences {
-    let machine_type = match machine_type {
-        MachineType::Standard => parse::MachineType::Standard,
-        MachineType::Express => parse::MachineType::Express,
-    };
-    // It was accepted once; one that an earlier version accepted and this one does not has no references to show.
-    let Ok(parsed) = parse::parse(definition, &parse::Options { machine_type }) else { return VariableReferences::new() };
-    let references = parsed.definition.variable_references().into_iter();
+pub(super) fn variable_references(definition: &Definition) -> VariableReferences {
+    let references = definition.variable_references().into_iter();
     references.map(|(state, names)| (state.to_owned(), names.into_iter().map(str::to_owned).collect())).collect()
 }
 

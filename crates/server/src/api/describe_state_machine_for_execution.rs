@@ -42,6 +42,6 @@ pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<
         tracing_configuration: stored(&machine.configuration.tracing)?,
         encryption_configuration: stored(&machine.configuration.encryption)?,
         revision_id: machine.revision_id.as_deref(),
-        variable_references: variable_references(&machine.definition, machine.machine_type),
+        variable_references: variable_references(&machine.compiled),
     })
 }

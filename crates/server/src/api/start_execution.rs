@@ -23,30 +23,46 @@ struct Answer<'a> {
 }
 
 pub(super) async fn call(context: &Context<'_>, mut members: Members) -> Result<Vec<u8>, ApiError> {
-    let machine_arn = members.required_text("stateMachineArn", 1..=ARN_LENGTH_MAX, Shown::Plain)?;
-    let name = members.text("name", 1..=NAME_LENGTH_MAX, Shown::Plain)?;
-    let input = members.text("input", 0..=DATA_BYTES_MAX, Shown::Sensitive)?;
-    let trace_header = members.text("traceHeader", 0..=TRACE_HEADER_LENGTH_MAX, Shown::Plain)?;
-    if let Some(text) = trace_header.as_deref().filter(|text| !text.is_ascii()) {
-        members.violate(&format!("Value '{text}'"), "traceHeader", "satisfy regular expression pattern: \\p{ASCII}*");
-    }
+    let start = Start::read(&mut members)?;
     members.finish()?;
 
-    arn::existing_machine(&machine_arn)?;
-    if let Some(name) = name.as_deref().filter(|name| skald_aws::name::check(name).is_err()) {
-        return Err(ApiError::new("InvalidName", format!("Invalid Name: '{name}'")));
-    }
-    let starter_key = if name.is_none() { starter_key(context) } else { None };
-    let request = StartExecution {
-        machine_arn,
-        name,
-        input: read_input(input)?,
-        // SOURCE: api.md, wire protocol, "Trace": the HTTP header wins.
-        trace_header: http_trace_header(context.headers).or(trace_header),
-        starter_key,
-    };
+    let request = start.request(context)?;
+    let starter_key = if request.name.is_none() { starter_key(context) } else { None };
+    let request = StartExecution { starter_key, ..request };
     let started = context.shared.engine.start_execution(&context.scope, request).await?;
     encode(&Answer { execution_arn: &started.execution_arn, start_date: Instant(started.started_at) })
+}
+
+/// What all ways to start an execution are told.
+pub(super) struct Start {
+    machine_arn: String,
+    name: Option<String>,
+    input: Option<String>,
+    trace_header: Option<String>,
+}
+
+impl Start {
+    pub(super) fn read(members: &mut Members) -> Result<Self, ApiError> {
+        let machine_arn = members.required_text("stateMachineArn", 1..=ARN_LENGTH_MAX, Shown::Plain)?;
+        let name = members.text("name", 1..=NAME_LENGTH_MAX, Shown::Plain)?;
+        let input = members.text("input", 0..=DATA_BYTES_MAX, Shown::Sensitive)?;
+        let trace_header = members.text("traceHeader", 0..=TRACE_HEADER_LENGTH_MAX, Shown::Plain)?;
+        if let Some(text) = trace_header.as_deref().filter(|text| !text.is_ascii()) {
+            members.violate(&format!("Value '{text}'"), "traceHeader", "satisfy regular expression pattern: \\p{ASCII}*");
+        }
+        Ok(Self { machine_arn, name, input, trace_header })
+    }
+
+    pub(super) fn request(self, context: &Context<'_>) -> Result<StartExecution, ApiError> {
+        let Self { machine_arn, name, input, trace_header } = self;
+        arn::existing_machine(&machine_arn)?;
+        if let Some(name) = name.as_deref().filter(|name| skald_aws::name::check(name).is_err()) {
+            return Err(ApiError::new("InvalidName", format!("Invalid Name: '{name}'")));
+        }
+        // SOURCE: api.md, wire protocol, "Trace": the HTTP header wins.
+        let trace_header = http_trace_header(context.headers).or(trace_header);
+        Ok(StartExecution { machine_arn, name, input: read_input(input)?, trace_header, starter_key: None, parent: None })
+    }
 }
 
 fn read_input(input: Option<String>) -> Result<Payload, ApiError> {

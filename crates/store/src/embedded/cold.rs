@@ -14,19 +14,22 @@
 //! it must not see could have displaced the one it should: flushing and compacting keep only the newest. [`Cold::read`]
 //! sees to that by trying again when the version of the tree changed under it.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use lsm_tree::compaction::Leveled;
-use lsm_tree::{AbstractTree, AnyTree, Cache, Config, Guard, SequenceNumberCounter, UserKey, UserValue};
+use lsm_tree::compaction::{CompactionStrategy, Leveled};
+use lsm_tree::config::CompressionPolicy;
+use lsm_tree::{AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, SequenceNumberCounter, UserKey, UserValue};
 
 use super::frame::{Malformed, Reader};
 use super::log::FIRST_SEQUENCE;
 use super::manifest::Manifest;
 use super::marker::Marker;
+use super::space::is_full;
 use super::table_file::TableFile;
 use crate::page::{Page, Room};
 use crate::{Direction, EntityId, Error, Position, StoredChunk, StoredHead, Table};
@@ -40,10 +43,25 @@ pub(super) struct Cold {
     visible: AtomicU64,
     /// The first damage that was found: its place is not looked for twice.
     damage: OnceLock<String>,
+    /// Held by who compacts.
+    compacting: Mutex<()>,
+}
+
+/// Why the tree could not be written. What was in memory stays there, what was on disk too.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    /// There is no room, or something else that passes: try again.
+    Passing(String),
+    Broken(String),
 }
 
 /// A segment of records is begun anew above this, so that reading a page does not load a whole journal.
 const SEGMENT_BYTES_MAX: usize = 256 << 10;
+/// So many flushed tables are merged into the level below at once, which is rewritten each time: twice the crate's default
+/// halves that work, and costs a read as many more filters.
+const MERGED_TABLES: u8 = 8;
+/// Half of the default, so that the level below them (their product) stays as large.
+const TABLE_BYTES: u64 = 32 << 20;
 /// One compaction step after another, until nothing changes; this bounds a strategy that never ends.
 const COMPACTIONS_MAX: usize = 16;
 
@@ -53,10 +71,12 @@ impl Cold {
     pub(super) fn open(path: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
         let versions = SequenceNumberCounter::default();
         let config = Config::new(&path, versions.clone(), SequenceNumberCounter::default())
-            .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)));
+            .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
+            // What is merged again soon is not worth the time.
+            .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::None, CompressionType::Lz4]));
         let tree = config.open().map_err(|error| Error::Damaged(find_damage(&path).unwrap_or_else(|| unplaced(&error))))?;
         let visible = tree.get_highest_persisted_seqno().map_or(FIRST_SEQUENCE, |highest| highest + 1);
-        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible), damage: OnceLock::new() })
+        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible), damage: OnceLock::new(), compacting: Mutex::default() })
     }
 
     pub(super) fn put_row(&self, table: Table, key: &[u8], value: Bytes, sequence: u64) {
@@ -221,20 +241,40 @@ impl Cold {
     }
 
     /// Makes durable what was sealed.
-    pub(super) fn flush(&self) -> Result<(), Error> {
+    pub(super) fn flush(&self) -> Result<(), WriteError> {
         self.versions.set(0);
         let lock = self.tree.get_flush_lock();
         let flushed = self.tree.flush(&lock, self.visible.load(Ordering::Acquire));
-        flushed.map(drop).map_err(|error| self.damaged(&error))
+        flushed.map(drop).map_err(|error| self.write_error(&error))
+    }
+
+    /// [`Cold::flush`] after it failed. Nothing is compacted meanwhile, so that the rests of another failure can be told
+    /// from what is in use, and removed: they would take the room that is waited for.
+    pub(super) fn flush_again(&self) -> Result<(), WriteError> {
+        let _compacting = self.compacting.lock().unwrap_or_else(PoisonError::into_inner);
+        let first_table = self.tree.next_table_id();
+        let flushed = self.flush();
+        if flushed.is_err() {
+            self.remove_rests(first_table);
+        }
+        flushed
     }
 
     /// Merges tables until the tree has its shape again.
-    pub(super) fn compact(&self) -> Result<(), Error> {
+    pub(super) fn compact(&self) -> Result<(), WriteError> {
+        let _compacting = self.compacting.lock().unwrap_or_else(PoisonError::into_inner);
+        let strategy: Arc<dyn CompactionStrategy> =
+            Arc::new(Leveled::default().with_l0_threshold(MERGED_TABLES).with_table_target_size(TABLE_BYTES));
         for _ in 0..COMPACTIONS_MAX {
             self.versions.set(0);
             let before = self.tree.current_version().id();
+            let first_table = self.tree.next_table_id();
             let visible = self.visible.load(Ordering::Acquire);
-            self.tree.compact(Arc::new(Leveled::default()), visible).map_err(|error| self.damaged(&error))?;
+            if let Err(error) = self.tree.compact(Arc::clone(&strategy), visible) {
+                let _no_flush = self.tree.get_flush_lock();
+                self.remove_rests(first_table);
+                return Err(self.write_error(&error));
+            }
             if self.tree.current_version().id() == before {
                 break;
             }
@@ -246,6 +286,27 @@ impl Cold {
     pub(super) fn pin(&self) -> (u64, impl Sized) {
         let version = self.tree.current_version();
         (version.id(), version)
+    }
+
+    /// Removes tables from `first` on that did not become part of the tree. Nobody writes any.
+    fn remove_rests(&self, first: u64) {
+        let version = self.tree.current_version();
+        let tables: HashSet<u64> = version.iter_tables().map(|table| table.id()).collect();
+        let Ok(entries) = std::fs::read_dir(self.path.join("tables")) else { return };
+        for entry in entries.flatten() {
+            let number = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+            if number.is_some_and(|number| number >= first && !tables.contains(&number)) {
+                // What stays is removed at the next opening.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn write_error(&self, error: &lsm_tree::Error) -> WriteError {
+        match error {
+            lsm_tree::Error::Io(error) if is_passing(error) => WriteError::Passing(format!("{}: {error:?}", self.path.display())),
+            _ => WriteError::Broken(self.place(error)),
+        }
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<UserValue>, Error> {
@@ -263,18 +324,22 @@ impl Cold {
         }
     }
 
-    /// Names the place: the library only says that something is wrong.
     fn damaged(&self, error: &lsm_tree::Error) -> Error {
+        Error::Damaged(self.place(error))
+    }
+
+    /// Names the place: the library only says that something is wrong.
+    fn place(&self, error: &lsm_tree::Error) -> String {
         let is_damage = match error {
             lsm_tree::Error::Io(error) => matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::NotFound | ErrorKind::InvalidData),
             _ => true,
         };
         let known = self.damage.get();
         if !is_damage || known.is_some() {
-            return Error::Damaged(known.filter(|_| is_damage).cloned().unwrap_or_else(|| unplaced(error)));
+            return known.filter(|_| is_damage).cloned().unwrap_or_else(|| unplaced(error));
         }
-        let Some(place) = find_damage(&self.path) else { return Error::Damaged(unplaced(error)) };
-        Error::Damaged(self.damage.get_or_init(|| place).clone())
+        let Some(place) = find_damage(&self.path) else { return unplaced(error) };
+        self.damage.get_or_init(|| place).clone()
     }
 
     fn malformed(&self, what: &str, entity: EntityId, Malformed(why): &Malformed) -> Error {
@@ -309,6 +374,12 @@ pub(super) fn decode_segment(key: &[u8], value: &Bytes) -> Result<Vec<StoredChun
         first.0 += u64::from(count);
     }
     Ok(chunks)
+}
+
+/// Errors of a system that lacks something for a while, not of a disk.
+fn is_passing(error: &std::io::Error) -> bool {
+    let lacks_files = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    lacks_files || is_full(error) || matches!(error.kind(), ErrorKind::OutOfMemory | ErrorKind::Interrupted)
 }
 
 pub(super) fn row_key(table: Table, key: &[u8]) -> UserKey {

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -9,16 +11,30 @@ use std::path::{Path, PathBuf};
 pub(super) trait Files: Send + Sync + 'static {
     fn list(&self) -> io::Result<Vec<String>>;
 
+    fn size(&self, name: &str) -> io::Result<u64>;
+
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
-    /// A file that begins with `header` and is zero up to `size` bytes. When this answers, all of it is allocated and
-    /// durable, its name too; when it fails, what is there of it holds nothing but these bytes.
-    fn create(&self, name: &str, header: &[u8], size: u64) -> io::Result<Box<dyn WritableFile>>;
+    /// Makes a file of `size` bytes. When this answers, all of it is allocated and durable, its name too; when it fails,
+    /// there is no such file.
+    fn create(&self, name: &str, size: u64, fill: Fill) -> io::Result<()>;
 
     fn open(&self, name: &str) -> io::Result<Box<dyn WritableFile>>;
 
+    /// Renames a file, durably. Of the two names there is always one.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
     /// Removes a file, durably.
     fn remove(&self, name: &str) -> io::Result<()>;
+}
+
+/// What a new file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Zeros that were written: a flush of what is written over them changes no metadata, which halves its time.
+    Zeros,
+    /// Whatever is quickest: the space is only reserved.
+    Anything,
 }
 
 /// A file that is never extended: only written space is written again.
@@ -34,11 +50,19 @@ pub(super) struct Folder(PathBuf);
 
 struct DiskFile(File);
 
-const ZEROS_AT_ONCE_BYTES: usize = 1 << 20;
+/// How the name of a file ends until it is whole. Such a one is removed when the folder is opened.
+const UNFINISHED: &str = "unfinished";
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 impl Folder {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&path)?;
+        for entry in fs::read_dir(&path)? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == UNFINISHED) {
+                fs::remove_file(file)?;
+            }
+        }
         Ok(Self(path))
     }
 }
@@ -52,29 +76,32 @@ impl Files for Folder {
         Ok(names)
     }
 
+    fn size(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.0.join(name))?.len())
+    }
+
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         fs::read(self.0.join(name))
     }
 
-    fn create(&self, name: &str, header: &[u8], size: u64) -> io::Result<Box<dyn WritableFile>> {
-        let path = self.0.join(name);
-        let allocated = allocate(&path, header, size).and_then(|file| {
-            sync_folder(&self.0)?;
-            Ok(file)
-        });
-        match allocated {
-            Ok(file) => Ok(Box::new(DiskFile(file))),
-            Err(error) => {
-                // Gives the room back; what remains when this fails too is recognised and removed at the next opening.
-                let _ = fs::remove_file(&path);
-                Err(error)
-            }
+    fn create(&self, name: &str, size: u64, fill: Fill) -> io::Result<()> {
+        let unfinished = self.0.join(format!("{name}.{UNFINISHED}"));
+        let allocated = allocate(&unfinished, size, fill).and_then(|()| fs::rename(&unfinished, self.0.join(name)));
+        if allocated.is_err() {
+            // Gives the room back; what remains when this fails too is removed at the next opening.
+            let _ = fs::remove_file(&unfinished);
         }
+        allocated.and_then(|()| sync_folder(&self.0))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn WritableFile>> {
         let file = OpenOptions::new().write(true).open(self.0.join(name))?;
         Ok(Box::new(DiskFile(file)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.join(from), self.0.join(to))?;
+        sync_folder(&self.0)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -93,19 +120,39 @@ impl WritableFile for DiskFile {
     }
 }
 
-/// Zeros are written, not only reserved: a flush of written space then changes no metadata, which halves its time.
-fn allocate(path: &Path, header: &[u8], size: u64) -> io::Result<File> {
+/// Room is asked for first, so that a full disk says so before anything is written.
+fn allocate(path: &Path, size: u64, fill: Fill) -> io::Result<()> {
     let mut file = File::create(path)?;
-    file.write_all(header)?;
-    let zeros = vec![0; ZEROS_AT_ONCE_BYTES];
-    let mut missing = size.saturating_sub(header.len() as u64);
-    while missing > 0 {
-        let length = missing.min(zeros.len() as u64);
-        file.write_all(&zeros[..length as usize])?;
-        missing -= length;
+    let is_reserved = reserve(&file, size)?;
+    if fill == Fill::Zeros || !is_reserved {
+        let mut missing = size;
+        while missing > 0 {
+            let length = missing.min(ZEROS.len() as u64);
+            file.write_all(&ZEROS[..length as usize])?;
+            missing -= length;
+        }
     }
-    file.sync_all()?;
-    Ok(file)
+    file.sync_all()
+}
+
+/// Whether the file system can reserve space without writing it.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn reserve(file: &File, size: u64) -> io::Result<bool> {
+    let length = libc::off_t::try_from(size).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is that of `file`, which is open; no memory is handed over.
+    match unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, length) } {
+        0 => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_file: &File, _size: u64) -> io::Result<bool> {
+    Ok(false)
 }
 
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {

@@ -11,17 +11,17 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::cold;
-use super::files::Files;
+use super::cold::{self, WriteError};
 use super::log::Segments;
 use super::shared::Shared;
+use super::space::Space;
 use super::writer::{Flush, Request};
 use crate::Error;
 
 pub(super) struct Flusher {
     pub(super) shared: Arc<Shared>,
-    pub(super) files: Arc<dyn Files>,
     pub(super) segments: Arc<Segments>,
+    pub(super) space: Arc<Space>,
     pub(super) tree: PathBuf,
     pub(super) jobs: Receiver<Flush>,
     pub(super) writer: Sender<Request>,
@@ -38,15 +38,21 @@ pub(super) struct Compactor {
 /// What the compactor is told.
 pub(super) enum Compact {
     Now,
+    /// Answers when everything before is done.
+    Until(oneshot::Sender<()>),
     /// The store is being closed: answers when everything before is done, and ends.
     Last(oneshot::Sender<()>),
 }
 
-const PAUSE: Duration = Duration::from_millis(200);
 /// While compaction is so far behind, flushing waits. SOURCE: `lsm-tree` 3.1 counts the runs of a level in one byte of its
 /// manifest: with 256 it could not be read again, and the tables that it does not mention would be deleted.
 const RUNS_MAX: usize = 128;
 const BEHIND_PAUSE: Duration = Duration::from_millis(10);
+/// After so many of these pauses compaction is asked for again: one that failed for want of room is not repeated by itself.
+const BEHIND_PAUSES: u32 = 100;
+/// Between tries.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Flusher {
     pub(super) fn run(self) {
@@ -55,9 +61,9 @@ impl Flusher {
                 note_manifest(&self.tree, &self.writer);
                 // While the log is copied it stays; the next flush makes up for it.
                 if let Ok(_free) = self.shared.log_hold.try_lock()
-                    && let Err(error) = self.segments.remove_below(floor, &*self.files)
+                    && let Err(error) = self.segments.retire_below(floor, |generation, size| self.space.retire(generation, size))
                 {
-                    tracing::warn!(%error, "a log segment that is no longer needed could not be removed");
+                    self.shared.break_down(&format!("a log segment that is no longer needed cannot be put away: {error}"));
                 }
                 // It has ended when the store is being closed.
                 let _ = self.compactor.send(Compact::Now);
@@ -68,27 +74,48 @@ impl Flusher {
         }
     }
 
-    /// Whether it was done; given up only when the store is closed.
-    fn flush(&self) -> bool {
-        let is_behind = || self.shared.cold.newest_runs() >= RUNS_MAX && !self.shared.is_closing.load(Ordering::Acquire);
+    fn wait_for_compaction(&self) {
         let mut pauses = 0;
-        while is_behind() && self.shared.check_usable().is_ok() {
-            // Once more now and then: a compaction that failed for want of room is not repeated by itself.
-            if pauses % 100 == 0 {
+        while self.shared.cold.newest_runs() >= RUNS_MAX
+            && !self.shared.is_closing.load(Ordering::Acquire)
+            && self.shared.check_usable().is_ok()
+        {
+            if pauses % BEHIND_PAUSES == 0 {
                 let _ = self.compactor.send(Compact::Now);
             }
             pauses += 1;
             std::thread::sleep(BEHIND_PAUSE);
         }
+    }
+
+    /// Whether it was done; given up only when the store is closed or broken.
+    fn flush(&self) -> bool {
+        self.wait_for_compaction();
+        let mut pause = PAUSE_MIN;
+        let mut flushed = self.shared.cold.flush();
         loop {
-            match self.shared.cold.flush() {
+            match flushed {
                 Ok(()) => return true,
-                Err(error) => tracing::warn!(%error, "the cold store could not be flushed; trying again"),
+                Err(WriteError::Passing(why)) => {
+                    if pause == PAUSE_MIN {
+                        tracing::warn!(why, "the cold store cannot be flushed; trying again");
+                    }
+                    self.space.yield_to_tree(Some(why));
+                }
+                Err(WriteError::Broken(why)) => {
+                    tracing::error!(why, "the cold store cannot be written: the store stops");
+                    self.shared.break_down(&why);
+                }
             }
             if self.shared.is_closing.load(Ordering::Acquire) || self.shared.check_usable().is_err() {
                 return false;
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSE_MAX);
+            flushed = self.shared.cold.flush_again();
+            if flushed.is_ok() {
+                self.space.yield_to_tree(None);
+            }
         }
     }
 }
@@ -100,11 +127,17 @@ impl Compactor {
                 // Nobody waits for the tree's shape while the store is being closed.
                 Compact::Now if self.shared.is_closing.load(Ordering::Acquire) => {}
                 Compact::Now => {
-                    if let Err(error) = self.shared.cold.compact() {
-                        tracing::warn!(%error, "the cold store could not be compacted; trying again after the next flush");
+                    match self.shared.cold.compact() {
+                        Ok(()) => {}
+                        Err(WriteError::Passing(why)) => {
+                            tracing::warn!(why, "the cold store could not be compacted; trying again after the next flush");
+                        }
+                        // Nothing was lost by this: what is damaged is said to whoever reads it.
+                        Err(WriteError::Broken(why)) => tracing::error!(why, "the cold store cannot be compacted"),
                     }
                     note_manifest(&self.tree, &self.writer);
                 }
+                Compact::Until(answer) => drop(answer.send(())),
                 Compact::Last(answer) => {
                     let _ = answer.send(());
                     return;

@@ -3,17 +3,21 @@
 //! A segment begins with a header that names its generation and a random salt. A frame is what one flush made durable:
 //! a header, then items, each with a sequence number of its own. Its checksum begins with the salt, so that no payload
 //! can be made to look like a frame, and covers the predecessor's checksum, so that none can be missing.
+//!
+//! A segment is written over the frames of an earlier one. These cannot be taken for its own: the salts of a log differ in
+//! four bytes that count its segments, and CRC-32C, as any checksum of 32 bits that is linear, maps what differs in four
+//! neighbouring bytes only to different values.
 
 use bytes::Bytes;
 
-use crate::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, Table};
+use crate::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, Table, Urgency};
 
 pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
 pub(super) const FRAME_HEADER_BYTES: usize = 32;
 /// Frames begin at multiples of this, so that a search for them is quick.
 pub(super) const ALIGNMENT: usize = 32;
 /// The version of everything in the log.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"SkaldLog";
 const FRAME_MAGIC: [u8; 4] = *b"SkFr";
@@ -22,6 +26,7 @@ const FRAME_MAGIC: [u8; 4] = *b"SkFr";
 pub(super) struct SegmentHeader {
     /// 1 for the first segment, one more for each later one.
     pub(super) generation: u64,
+    /// Its upper half is the log's, its lower half counts segments.
     pub(super) salt: u64,
 }
 
@@ -62,6 +67,12 @@ pub(super) enum Item {
 pub(super) struct Malformed(pub(super) &'static str);
 
 impl SegmentHeader {
+    /// Of the segment that follows this one.
+    pub(super) fn next(self) -> Self {
+        let count = (self.salt as u32).wrapping_add(1);
+        Self { generation: self.generation + 1, salt: self.salt & !u64::from(u32::MAX) | u64::from(count) }
+    }
+
     pub(super) fn encode(self) -> [u8; SEGMENT_HEADER_BYTES] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
@@ -98,14 +109,30 @@ impl FrameHeader {
             has_manifest: bytes[24] == 1,
             checksum: u32_at(bytes, 28),
         };
+        // Cheap, and enough for nearly everything that is no frame of this segment.
+        if bytes[25..28] != tag(salt, &bytes[..25]) {
+            return None;
+        }
         let items = segment.get(offset + FRAME_HEADER_BYTES..)?.get(..header.length as usize)?;
         (header.checksum == checksum(salt, &bytes[..28], items)).then_some(header)
+    }
+
+    /// Whether the header of a frame is at `offset`, whatever follows it.
+    pub(super) fn is_begun(segment: &[u8], offset: usize, salt: u64) -> bool {
+        let header = segment.get(offset..).and_then(|rest| rest.get(..FRAME_HEADER_BYTES));
+        header.is_some_and(|bytes| bytes[..4] == FRAME_MAGIC && bytes[25..28] == tag(salt, &bytes[..25]))
     }
 
     /// Where the next frame may begin, counted from where this one does.
     pub(super) fn size(&self) -> usize {
         padded(FRAME_HEADER_BYTES + self.length as usize)
     }
+}
+
+/// A checksum of the header alone: whoever searches for frames need not look at what only seems to be one.
+fn tag(salt: u64, header: &[u8]) -> [u8; 3] {
+    let [first, second, third, _] = crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), header).to_le_bytes();
+    [first, second, third]
 }
 
 fn checksum(salt: u64, header: &[u8], items: &[u8]) -> u32 {
@@ -229,7 +256,9 @@ impl FrameBuffer {
         self.bytes[8..16].copy_from_slice(&sequence.to_le_bytes());
         self.bytes[16..20].copy_from_slice(&self.count.to_le_bytes());
         self.bytes[20..24].copy_from_slice(&previous.to_le_bytes());
-        self.bytes[24..28].copy_from_slice(&[u8::from(self.has_manifest), 0, 0, 0]);
+        self.bytes[24] = u8::from(self.has_manifest);
+        let tag = tag(salt, &self.bytes[..25]);
+        self.bytes[25..28].copy_from_slice(&tag);
         let (header, items) = self.bytes.split_at(FRAME_HEADER_BYTES);
         let checksum = checksum(salt, &header[..28], items);
         self.bytes[28..32].copy_from_slice(&checksum.to_le_bytes());
@@ -296,6 +325,7 @@ impl<'a> Reader<'a> {
         Ok(Batch {
             partition,
             epoch,
+            urgency: Urgency::RunningWork,
             at,
             entries: (0..entries).map(|_| self.entry()).collect::<Result<_, _>>()?,
             changes: (0..changes).map(|_| self.change()).collect::<Result<_, _>>()?,
@@ -304,7 +334,7 @@ impl<'a> Reader<'a> {
 
     /// Written as the batch that demands the same.
     fn removal(&mut self) -> Result<Removal, Malformed> {
-        let Batch { partition, epoch, at, entries, changes } = self.batch()?;
+        let Batch { partition, epoch, urgency: _, at, entries, changes } = self.batch()?;
         let entities = entries.iter().map(|entry| (entry.entity, entry.expected)).collect();
         Ok(Removal { partition, epoch, at, entities, changes })
     }

@@ -1,6 +1,9 @@
 //! The log of a store that may not open: every frame that is whole, and where others were.
 //!
-//! Opening stops at the first damage ([`super::log`]); this goes on behind it. It changes nothing.
+//! Opening stops at the first damage ([`super::scan`]); this goes on behind it. It changes nothing.
+//!
+//! Behind the last frame of a segment lies anything: that a frame is missing there shows in the next one, which does not
+//! follow.
 
 use std::fs;
 use std::path::Path;
@@ -20,10 +23,10 @@ pub(super) struct LogScan {
     pub(super) next_sequence: Option<u64>,
     /// The last segment with a frame, and where its last frame ends.
     pub(super) end: Option<(u64, u64)>,
+    /// The first segment in which a frame was begun and none is whole.
+    beheaded: Option<(u64, u64)>,
     /// The checksum of the last whole frame.
     previous: Option<u32>,
-    /// Where something that is neither a frame nor zeros ends a segment: a crash, when no frame follows.
-    rest: Option<(u64, u64)>,
 }
 
 /// One file.
@@ -82,15 +85,13 @@ impl LogScan {
             return self.damage(generation, 0, &error.to_string());
         }
         let Some(header) = SegmentHeader::decode(bytes).filter(|header| header.generation == generation) else {
-            // One whose allocation was never finished holds nothing else.
-            if bytes.iter().skip(SEGMENT_HEADER_BYTES).any(|byte| *byte != 0) {
-                self.damage(generation, 0, "its header is not what was written, and without it no frame can be told from chance");
-            }
+            // A segment is given its name when its header is durable.
+            self.damage(generation, 0, "its header is not what was written, and without it no frame can be told from chance");
             return;
         };
         let (mut offset, mut bad) = (SEGMENT_HEADER_BYTES, None);
         while offset < bytes.len() {
-            // What a segment held before it was used again, has smaller numbers.
+            // What a segment held before it was used again has another salt.
             let frame = FrameHeader::decode(bytes, offset, header.salt);
             let Some(frame) = frame.filter(|frame| self.next_sequence.is_none_or(|next| frame.sequence >= next)) else {
                 bad = bad.or(Some(offset));
@@ -100,8 +101,11 @@ impl LogScan {
             self.frame(generation, bytes, offset, &frame, bad.take());
             offset += frame.size();
         }
-        let is_rest = |bad: &usize| bytes[*bad..].iter().any(|byte| *byte != 0);
-        self.rest = self.rest.or(bad.filter(is_rest).map(|bad| (generation, bad as u64)));
+        let is_begun =
+            bytes.len() < SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES || FrameHeader::is_begun(bytes, SEGMENT_HEADER_BYTES, header.salt);
+        if is_begun && self.end.is_none() {
+            self.beheaded = self.beheaded.or(Some((generation, SEGMENT_HEADER_BYTES as u64)));
+        }
     }
 
     /// Takes a whole frame; `bad` is where something else began before it.
@@ -114,12 +118,6 @@ impl LogScan {
             }
             (None, Some((last, end))) if !follows => self.miss(last, end, next, Some(frame.sequence), "frames are missing"),
             (None, _) => {}
-        }
-        if let Some((generation, offset)) = self.rest.take() {
-            let place =
-                format!("log/{} at offset {offset}: what is there is no frame, and a later segment was written", log::name(generation));
-            let segment = self.segments.iter_mut().find(|segment| segment.generation == generation);
-            segment.into_iter().for_each(|segment| segment.damages.push(place.clone()));
         }
         let start = offset + FRAME_HEADER_BYTES;
         match decode_items(&bytes[start..start + frame.length as usize], frame.count) {
@@ -144,10 +142,14 @@ impl LogScan {
     /// Compares the log with what the cold tree needs of it: items from `floor` on, and at least up to `in_tree`.
     pub(super) fn check_reach(&mut self, floor: u64, in_tree: u64) {
         let oldest = self.segments.first().map_or(1, |segment| segment.generation.saturating_sub(1).max(1));
+        let (generation, offset) = self.beheaded.unwrap_or((oldest, 0));
         let floor = floor.max(FIRST_SEQUENCE);
         match self.first_sequence() {
-            Some(first) if first > floor => self.miss(oldest, 0, floor, Some(first), "it is missing: the log begins later"),
-            None if in_tree >= FIRST_SEQUENCE => self.miss(oldest, 0, floor, None, "there is nothing in the log"),
+            Some(first) if first > floor => {
+                let why = if self.beheaded.is_some() { "no frame is whole" } else { "it is missing: the log begins later" };
+                self.miss(generation, offset, floor, Some(first), why);
+            }
+            None if in_tree >= FIRST_SEQUENCE => self.miss(generation, offset, floor, None, "there is nothing in the log"),
             Some(_) | None => {}
         }
         if let (Some((generation, offset)), Some(next)) = (self.end, self.next_sequence)

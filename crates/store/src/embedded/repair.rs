@@ -13,7 +13,7 @@ use super::check::{Counter, Report};
 use super::salvage::{Salvage, Salvaged, Visitor};
 use super::writer::Request;
 use super::{EmbeddedStore, Options, closed, lost, require_empty};
-use crate::{Batch, Change, Chunk, Entry, Epoch, Error, Operation, PartitionId, Position, StoredChunk, Table};
+use crate::{Batch, Change, Chunk, Entry, Epoch, Error, Operation, PartitionId, Position, StoredChunk, Table, Urgency};
 
 /// Batches are made this large, and this many are on their way at once.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -62,7 +62,7 @@ struct Carrier<'a> {
 }
 
 fn empty(epoch: Epoch, at: i64) -> Batch {
-    Batch { partition: PARTITION, epoch, at, entries: Vec::new(), changes: Vec::new() }
+    Batch { partition: PARTITION, epoch, urgency: Urgency::RunningWork, at, entries: Vec::new(), changes: Vec::new() }
 }
 
 impl Carrier<'_> {

@@ -6,6 +6,8 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use lsm_tree::UserKey;
 
+use tokio::sync::Notify;
+
 use super::cold::Cold;
 use super::frame::Item;
 use super::tails::Tails;
@@ -20,6 +22,7 @@ pub(super) struct Shared {
     latest_time: AtomicI64,
     /// Why the store no longer works.
     broken: OnceLock<String>,
+    broke_down: Notify,
     /// No more tries: the store is being closed.
     pub(super) is_closing: AtomicBool,
     /// While it is held, no segment of the log is given up.
@@ -33,6 +36,7 @@ impl Shared {
             tails: RwLock::new(tails),
             latest_time: AtomicI64::new(latest_time),
             broken: OnceLock::new(),
+            broke_down: Notify::new(),
             is_closing: AtomicBool::new(false),
             log_hold: Mutex::new(()),
         }
@@ -54,7 +58,22 @@ impl Shared {
 
     /// The first reason stays.
     pub(super) fn break_down(&self, why: &str) {
-        let _ = self.broken.set(why.to_owned());
+        if self.broken.set(why.to_owned()).is_ok() {
+            self.broke_down.notify_waiters();
+        }
+    }
+
+    /// Waits until the store is broken. One that is closed on purpose is not.
+    pub(super) async fn broken(&self) -> String {
+        loop {
+            let mut waiting = std::pin::pin!(self.broke_down.notified());
+            // From here on no news is missed.
+            waiting.as_mut().enable();
+            match self.broken.get() {
+                Some(why) if !self.is_closing.load(Ordering::Acquire) => return why.clone(),
+                Some(_) | None => waiting.await,
+            }
+        }
     }
 
     /// Makes durable items readable, all at once; the first has sequence number `first`. `known` has the keys of entities

@@ -17,7 +17,8 @@ use super::frame::{FrameBuffer, Item};
 use super::log::{Log, WriteError};
 use super::marker::{Facts, Marker};
 use super::shared::{Known, Shared};
-use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Removal, Table};
+use super::space::Space;
+use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Removal, Table, Urgency};
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -71,12 +72,15 @@ pub(super) struct Flush {
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) log: Log,
+    pub(super) space: Arc<Space>,
     pub(super) options: Options,
     pub(super) facts: Facts,
     pub(super) requests: Receiver<Request>,
     pub(super) flusher: Sender<Flush>,
     pub(super) group: Group,
     pub(super) checkpoints: Checkpoints,
+    /// So much waits to be flushed to the cold tree that nothing new is to begin.
+    pub(super) is_tree_behind: bool,
 }
 
 /// What goes into the next frame.
@@ -118,6 +122,11 @@ pub(super) struct Checkpoints {
 const GROUP_BYTES_MAX: usize = 4 << 20;
 const GROUP_REQUESTS_MAX: usize = 8192;
 
+/// While one memtable is flushed, this many are filled before starts are refused.
+const MEMTABLES_MAX: u64 = 8;
+/// However small memtables are, there may be so much in them.
+const MEMTABLES_BYTES_MIN: u64 = 16 << 20;
+
 /// What a request asks of the loop, beside its place in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Go {
@@ -147,7 +156,7 @@ impl Writer {
     fn take(&mut self, request: Request) -> Go {
         match request {
             Request::Append { batch, answer } => {
-                let checked = self.shared.check_usable().and_then(|()| self.check(&batch));
+                let checked = self.check(&batch);
                 if checked.is_ok() {
                     self.group.add_batch(batch);
                 }
@@ -190,6 +199,12 @@ impl Writer {
 
     /// Whether the batch may follow what is durable and what is in the group.
     fn check(&self, batch: &Batch) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        match batch.urgency {
+            Urgency::Start if self.space.is_short() => return Err(Error::Full(self.space.shortage())),
+            Urgency::Start if self.is_tree_behind => return Err(Error::Full("the cold store does not keep up".to_owned())),
+            Urgency::Start | Urgency::RunningWork => {}
+        }
         let facts = self.group.facts.as_ref().unwrap_or(&self.facts);
         if facts.owners.get(&batch.partition).is_some_and(|owner| batch.epoch < *owner) {
             return Err(Error::Fenced);
@@ -211,10 +226,7 @@ impl Writer {
     fn commit(&mut self) {
         let failed = match self.write() {
             Ok(()) => None,
-            Err(WriteError::Full(why)) => {
-                tracing::warn!(why, "no room for another log segment");
-                Some(Error::Full(why))
-            }
+            Err(WriteError::Full(why)) => Some(Error::Full(why)),
             Err(WriteError::Broken(why)) => {
                 tracing::error!(why, "the log cannot be written: the store stops");
                 self.shared.break_down(&why);
@@ -250,7 +262,10 @@ impl Writer {
 
     /// Seals the memtable and wakes the flusher when it is large, the log too long, or somebody asked.
     fn flush_when_due(&mut self) {
+        self.is_tree_behind = false;
         if self.checkpoints.is_running {
+            let bytes_max = self.options.memtable_bytes_max.saturating_mul(MEMTABLES_MAX).max(MEMTABLES_BYTES_MIN);
+            self.is_tree_behind = self.shared.cold.memtable_bytes() > bytes_max;
             return;
         }
         if self.checkpoints.sealed == self.log.last_sequence() || self.shared.check_usable().is_err() {

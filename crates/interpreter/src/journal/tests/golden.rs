@@ -11,7 +11,7 @@ use skald_query::Payload;
 use super::super::layout::Tagged;
 use super::*;
 use crate::event::{Completion, ErrorDetails, ServiceResource, TaskPlan};
-use crate::note::Origin;
+use crate::note::{Origin, Parent, ReportForm};
 
 const BYTES: &[u8] = include_bytes!("../golden/v1.bin");
 const LISTING: &str = include_str!("../golden/v1.txt");
@@ -78,6 +78,8 @@ fn records() -> Vec<Record> {
         execution_name: "order-1".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/orders".to_owned(),
         trace_header: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+        parent: Some(Parent { token: "AQAAAAEAKg".to_owned(), form: ReportForm::Json }),
+        express_id: None,
     })))];
     for (kind, id) in kinds().into_iter().zip(1u64..) {
         let at = Timestamp::from_millis(1_700_000_000_123 + 15 * id.cast_signed());

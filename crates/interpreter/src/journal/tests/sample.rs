@@ -8,7 +8,7 @@ use skald_query::Payload;
 use super::super::layout::Tagged;
 use crate::context::Dice;
 use crate::event::{Completion, ErrorDetails, Event, EventKind, FrameId, ServiceResource, StateType, TaskPlan};
-use crate::note::{Note, Origin};
+use crate::note::{Note, Origin, Parent, ReportForm};
 use crate::record::Record;
 
 /// Up to 40 records of any kind, in no order that makes sense.
@@ -124,11 +124,17 @@ impl Source<'_> {
                 execution_name: self.text(),
                 role_arn: self.text(),
                 trace_header: self.maybe(Self::text),
+                parent: self.maybe(Self::parent),
+                express_id: None,
             })),
             1 => Note::RetryScheduled { frame: self.frame(), retrier: self.small_number(), due: self.instant(), after: self.number() },
             2 => Note::Delivered { scheduled: self.number() },
             _ => Note::Settled { scheduled: self.number() },
         }
+    }
+
+    pub(crate) fn parent(&mut self) -> Parent {
+        Parent { token: self.text(), form: self.one_of(&[ReportForm::Text, ReportForm::Json]) }
     }
 
     fn kind(&mut self, tag: u8) -> EventKind {

@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 use super::*;
 use crate::Record;
-use crate::execution::Status;
+use crate::execution::{Owed, Status};
 use crate::frame::{Doing, Phase, Step, Target};
 
 const BYTES: &[u8] = include_bytes!("../golden/v1.bin");
@@ -151,16 +151,21 @@ fn journals_of_every_kind() -> Vec<Vec<Record>> {
 }
 
 fn kinds_known() -> BTreeSet<String> {
-    let tags = [("status", Status::TAGS), ("step", Step::TAGS), ("doing", Doing::TAGS), ("target", Target::TAGS), ("phase", Phase::TAGS)];
+    let tags = [
+        ("status", Status::TAGS),
+        ("step", Step::TAGS),
+        ("doing", Doing::TAGS),
+        ("target", Target::TAGS),
+        ("phase", Phase::TAGS),
+        ("owed", Owed::TAGS),
+    ];
     let tagged = tags.iter().flat_map(|(part, tags)| tags.iter().map(move |tag| format!("{part} {tag}")));
-    tagged.chain(["owed", "attempts", "iterations", "results", "credentials", "variables"].map(str::to_owned)).collect()
+    tagged.chain(["attempts", "iterations", "results", "credentials", "variables"].map(str::to_owned)).collect()
 }
 
 fn kinds_in(execution: &Execution) -> BTreeSet<String> {
     let mut kinds = BTreeSet::from([format!("status {}", execution.status.tag())]);
-    if !execution.owed.is_empty() {
-        kinds.insert("owed".to_owned());
-    }
+    kinds.extend(execution.owed.values().map(|owed| format!("owed {}", owed.tag())));
     for frame in execution.frames.values() {
         kinds.insert(format!("step {}", frame.step.tag()));
         if !frame.variables.is_empty() {

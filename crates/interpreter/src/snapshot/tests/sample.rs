@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::Completion;
-use crate::execution::{Identity, OwedCancel, Status};
+use crate::execution::{Identity, Owed, Status};
 use crate::frame::{Doing, FanOut, Frame, Iterations, Phase, RunningTask, Step, Target, Visit};
 use crate::note::Origin;
 
@@ -32,6 +32,8 @@ fn identity(source: &mut Source<'_>) -> Identity {
         execution_name: source.text(),
         role_arn: source.text(),
         trace_header: source.maybe(Source::text),
+        parent: source.maybe(Source::parent),
+        express_id: None,
     };
     Identity {
         execution_arn: origin.execution_arn(),
@@ -160,8 +162,11 @@ fn fan_out(source: &mut Source<'_>) -> FanOut {
     }
 }
 
-fn owed(source: &mut Source<'_>) -> OwedCancel {
-    OwedCancel {
+fn owed(source: &mut Source<'_>) -> Owed {
+    if source.below(3) == 0 {
+        return Owed::Report;
+    }
+    Owed::Cancel {
         state: source.name(),
         resource: source.resource(),
         submitted: source.payload(),

@@ -5,7 +5,7 @@ use skald_query::{Budget, Payload};
 use super::*;
 use crate::event::EventId;
 use crate::frame::Frame;
-use crate::note::Origin;
+use crate::note::{Origin, Parent, ReportForm};
 use crate::{Command, Context, Effect, Record, TaskAnswer, World};
 
 const WALKS: std::ops::Range<u64> = 0..60;
@@ -89,6 +89,8 @@ impl Walk {
             execution_name: format!("walk-{seed}"),
             role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
             trace_header: None,
+            parent: (seed % 3 == 1).then(|| Parent { token: "a token".to_owned(), form: ReportForm::Text }),
+            express_id: None,
         };
         let input = Payload::parse(r#"{"items":[1,2,7,3]}"#).expect("JSON");
         walk.command(Command::Start { origin: Box::new(origin), input });
@@ -139,7 +141,7 @@ impl Walk {
                 }
                 Effect::Offer { scheduled, started: true, .. } => Command::Delivered { scheduled: *scheduled },
                 Effect::Follow { scheduled, .. } => Command::JobEnded { scheduled: *scheduled, answer: self.answer() },
-                Effect::Cancel { scheduled, .. } => Command::Settled { scheduled: *scheduled },
+                Effect::Cancel { scheduled, .. } | Effect::Report { ended: scheduled, .. } => Command::Settled { scheduled: *scheduled },
             },
             1 if !running.is_empty() => {
                 let (scheduled, nonce) = running[self.below(running.len())];

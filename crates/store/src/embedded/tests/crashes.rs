@@ -130,6 +130,7 @@ async fn a_crash_at_each_operation_loses_nothing_that_was_answered() {
     assert_eq!(whole.acknowledged, whole.submitted.len());
     let operations = whole.files.operations();
     assert!(operations > 60, "{operations} operations");
+    assert!(whole.files.creations() < whole.files.renames(), "segments are written over");
     for crash_at in 1..=operations {
         for dice in 0..2 {
             let title = format!("seed {SEED}, crash at {crash_at} of {operations}, dice {dice}");
@@ -176,7 +177,10 @@ async fn a_crash_while_unused_segments_are_put_away_loses_nothing() {
         store.append(batch(epoch).entry(records(entity(1), 0, 1, "x"))).await.expect("appended");
         drop(store);
         let header = frame::SegmentHeader { generation: 3, salt: 3 };
-        files.create(&log::name(3), &header.encode(), small().segment_bytes).expect("created");
+        files.create("made", small().segment_bytes, files::Fill::Anything).expect("created");
+        let mut made = files.open("made").expect("opened");
+        made.write_at(0, &header.encode()).and_then(|()| made.sync()).expect("written");
+        files.rename("made", &log::name(3)).expect("renamed");
         files.crash_at(files.operations() + crash_at);
         drop(open(&files));
         let store = open(&files.survivors(&mut Random::new(crash_at))).expect("the store opens again");

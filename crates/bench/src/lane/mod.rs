@@ -1,0 +1,28 @@
+//! What is done on a connection, request after request.
+//!
+//! [`Workflow`] starts executions and watches each to its end, [`Repeat`] sends the same requests over and over,
+//! [`Starter`] starts so many and looks no further, [`Worker`] performs the tasks of an activity.
+
+mod repeat;
+mod starter;
+mod worker;
+mod workflow;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub use repeat::Repeat;
+pub use starter::Starter;
+pub use worker::Worker;
+pub use workflow::{Shown, Started, Workflow};
+
+use crate::latency::Latencies;
+
+/// What the lanes of one measurement write down together.
+pub type Tally = Rc<RefCell<Latencies>>;
+
+/// An answer as an error, when it refuses.
+fn accept(status: u16, body: &[u8]) -> anyhow::Result<()> {
+    anyhow::ensure!(status == 200, "{status} {}", String::from_utf8_lossy(&body[..body.len().min(2000)]));
+    Ok(())
+}
