@@ -25,7 +25,17 @@ pub(crate) struct Configuration {
     #[serde(default)]
     pub lambda: LambdaConfig,
     #[serde(default)]
+    pub retention: RetentionTable,
+    #[serde(default)]
     pub limits: LimitsTable,
+}
+
+/// `[retention]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetentionTable {
+    /// How long an execution is kept after its end.
+    pub days: Option<NonZeroU32>,
 }
 
 /// `[limits]`: what is throttled, and when.

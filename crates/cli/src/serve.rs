@@ -20,12 +20,13 @@ use skald_store::memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{self, Configuration, LimitsTable, Loaded};
+use crate::configuration::{self, Configuration, LimitsTable, Loaded, RetentionTable};
+use crate::control::Control;
 use crate::{logs, open_files};
 
 /// Step Functions Local's port.
 const LISTEN: &str = "127.0.0.1:8083";
-const DATA: &str = "./skald-data";
+pub(crate) const DATA: &str = "./skald-data";
 /// How long running task calls may take to answer when the process is asked to end.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -77,8 +78,8 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let region = loaded.configuration.server.region.clone().or_else(|| variable("AWS_REGION"));
     let region = region.or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
     let config = server_config(&arguments, &loaded.configuration, region.clone());
-    let store = open_store(&arguments, &loaded)?;
-    let limits = loaded.configuration.limits.clone();
+    let (store, _control) = open_store(&arguments, &loaded)?;
+    let options = engine_options(&loaded.configuration.limits, &loaded.configuration.retention);
     let integrations = Integrations::new(IntegrationsConfig {
         functions: loaded.configuration.lambda,
         base_folder: loaded.folder,
@@ -86,7 +87,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         region,
         credentials: skald_integrations::credentials::find(&variable),
     })?;
-    let engine = Engine::open(store, Arc::new(integrations), engine_options(&limits)).await.context("the engine did not start")?;
+    let engine = Engine::open(store, Arc::new(integrations), options).await.context("the engine did not start")?;
     announce(address)?;
     let broken = OnceLock::new();
     let served = Server::serve(listener, engine.clone(), config, async {
@@ -115,8 +116,11 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     served.context("the listener broke")
 }
 
-fn engine_options(limits: &LimitsTable) -> Options {
+fn engine_options(limits: &LimitsTable, retention: &RetentionTable) -> Options {
     let mut options = Options::default();
+    if let Some(days) = retention.days {
+        options.retention = Duration::from_secs(86_400) * days.get();
+    }
     if let Some(memory_mb) = limits.memory_mb {
         options.live_bytes_max = u64::from(memory_mb.get()) << 20;
     }
@@ -162,16 +166,18 @@ fn server_config(arguments: &Arguments, configuration: &Configuration, region: S
     }
 }
 
-fn open_store(arguments: &Arguments, loaded: &Loaded) -> anyhow::Result<Arc<dyn Store>> {
+fn open_store(arguments: &Arguments, loaded: &Loaded) -> anyhow::Result<(Arc<dyn Store>, Option<Control>)> {
     if arguments.memory {
-        return Ok(Arc::new(MemoryStore::new()));
+        return Ok((Arc::new(MemoryStore::new()), None));
     }
     // A path in the file begins at the file, as those of functions do.
     let configured = loaded.configuration.server.data.as_ref().map(|data| loaded.folder.join(data));
     let folder = arguments.data.clone().or(configured).unwrap_or_else(|| DATA.into());
     let store = EmbeddedStore::open(&folder, skald_store::embedded::Options::default())
         .with_context(|| format!("the store in {}", folder.display()))?;
-    Ok(Arc::new(store))
+    let store = Arc::new(store);
+    let control = Control::listen(&folder, Arc::clone(&store));
+    Ok((store, control))
 }
 
 /// An environment variable that says something.

@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use skald_store::memory::MemoryStore;
-use skald_store::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Store, StoredChunk, StoredHead, Table};
+use skald_store::{
+    Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table,
+};
 use tokio::sync::oneshot;
 
 use crate::faults::FaultKind;
@@ -122,6 +124,11 @@ impl Store for FailingJournal {
                 Err(_) => std::future::pending().await,
             }
         })
+    }
+
+    async fn remove(&self, removal: Removal) -> Result<(), Error> {
+        self.pause().await;
+        self.disk.remove(removal).await
     }
 
     async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {

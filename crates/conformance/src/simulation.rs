@@ -274,6 +274,7 @@ pub(crate) async fn open(world: &Arc<World>, life: u32) -> Result<Engine, String
         park_after: Duration::from_millis(settings.park_after_ms),
         nap_max: Duration::from_secs(3_600),
         compute: settings.compute,
+        retention: Duration::from_secs(90 * 24 * 60 * 60),
         inbox_commands_max: 4_096,
         ..Options::default()
     };

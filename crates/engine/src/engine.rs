@@ -29,6 +29,7 @@ use crate::options::Options;
 use crate::owner::{Answer, Ask, Inbox, Owner, Question, Receivers, Reply, Request, Start, wake_all};
 use crate::page::{Page, PageRequest};
 use crate::read;
+use crate::retention;
 use crate::scope::Scope;
 use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
 use crate::token::{Invalid, KeyRing, Token};
@@ -95,6 +96,8 @@ impl Engine {
         });
         wake_all(&shared).await?;
         let unfinished = express::unfinished(shared.store.as_ref()).await?;
+        let claimed = epochs.iter().flatten().map(|(partition, epoch)| (*partition, *epoch)).collect();
+        tokio::spawn(retention::run(Arc::clone(&shared), claimed));
         let mut loaded = Vec::new();
         for ((epochs, receivers), inbox) in epochs.into_iter().zip(receivers).zip(&shared.owners) {
             let owner = Owner::new(Arc::clone(&shared), epochs, inbox.answers.clone());

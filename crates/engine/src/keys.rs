@@ -167,6 +167,22 @@ pub(crate) fn parse_activity_task(key: &[u8]) -> Option<(EntityId, EventId)> {
     Some((EntityId::from_bytes(tail[..16].try_into().ok()?), EventId::from_be_bytes(tail[16..].try_into().ok()?)))
 }
 
+/// `Retention`: an ended execution by the time at which it goes.
+pub(crate) fn retained(until: Timestamp, entity: EntityId) -> Bytes {
+    let until = u64::try_from(until.millis).unwrap_or(0);
+    Key::default().bytes(&until.to_be_bytes()).bytes(&entity.to_bytes()).done()
+}
+
+/// The end of what goes at `now` or before.
+pub(crate) fn retained_until(now: Timestamp) -> Vec<u8> {
+    u64::try_from(now.millis).unwrap_or(0).saturating_add(1).to_be_bytes().to_vec()
+}
+
+/// The entity of a retention key.
+pub(crate) fn entity_of_retained(key: &[u8]) -> Option<EntityId> {
+    Some(EntityId::from_bytes(key.get(8..24)?.try_into().ok()?))
+}
+
 /// `Catalog`: a machine by its name.
 pub(crate) fn machine(scope: &Scope, name: &str) -> Bytes {
     Key::default().bytes(b"m").scope(scope).text(name).done()

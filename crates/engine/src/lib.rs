@@ -27,6 +27,7 @@ mod shared;
 mod owner;
 mod express;
 mod read;
+mod retention;
 mod engine;
 
 #[cfg(test)]

@@ -81,6 +81,14 @@ impl Live {
         }
     }
 
+    /// It is no longer in the store.
+    pub(crate) fn forget(&self, entity: EntityId) {
+        let mut ended = self.ended.write().expect("no panic while remembering");
+        if let Some(forgotten) = ended.by_entity.remove(&entity) {
+            ended.bytes -= forgotten.bytes();
+        }
+    }
+
     /// An execution in memory, or one that ended a short while ago.
     pub(crate) fn known(&self, entity: EntityId) -> Option<Arc<Summary>> {
         self.get(entity).or_else(|| self.ended.read().expect("no panic while remembering").by_entity.get(&entity).cloned())

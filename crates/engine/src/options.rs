@@ -21,6 +21,8 @@ pub struct Options {
     /// How long an owner sleeps at most: the wall clock may have stepped forward meanwhile.
     pub nap_max: Duration,
     pub compute: Compute,
+    /// How long an ended execution is kept, unless its machine's tag `skald:retention-days` says otherwise.
+    pub retention: Duration,
     /// Commands an owner's inbox holds before starts are throttled.
     pub inbox_commands_max: usize,
     /// Where machines that ask for it have their events logged.
@@ -55,6 +57,8 @@ impl Default for Options {
             park_after: Duration::from_secs(5),
             nap_max: Duration::from_secs(1),
             compute: Compute::Pool,
+            // SOURCE: Step Functions keeps the history of a Standard execution for 90 days.
+            retention: 90 * crate::retention::DAY,
             inbox_commands_max: 4_096,
             execution_log: Arc::new(ServerLog),
             live_bytes_max: 1 << 30,

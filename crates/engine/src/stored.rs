@@ -69,14 +69,7 @@ impl Envelope {
         if bytes.len() < 27 || bytes[0] != VERSION {
             return None;
         }
-        let status = match bytes[1] {
-            1 => ExecutionStatus::Running,
-            2 => ExecutionStatus::Succeeded,
-            3 => ExecutionStatus::Failed,
-            4 => ExecutionStatus::TimedOut,
-            5 => ExecutionStatus::Aborted,
-            _ => return None,
-        };
+        let status = status(bytes[1])?;
         let time = |from: usize| -> Option<Option<Timestamp>> {
             let millis = i64::from_be_bytes(bytes[from..from + 8].try_into().ok()?);
             Some((millis != i64::MIN).then_some(Timestamp::from_millis(millis)))
@@ -88,6 +81,54 @@ impl Envelope {
             stopped_at: time(11)?,
             timer_due: time(19)?,
             name: std::str::from_utf8(&bytes[27..]).ok()?.to_owned(),
+        })
+    }
+}
+
+fn status(byte: u8) -> Option<ExecutionStatus> {
+    match byte {
+        1 => Some(ExecutionStatus::Running),
+        2 => Some(ExecutionStatus::Succeeded),
+        3 => Some(ExecutionStatus::Failed),
+        4 => Some(ExecutionStatus::TimedOut),
+        5 => Some(ExecutionStatus::Aborted),
+        _ => None,
+    }
+}
+
+/// What has to go with an ended execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Retained {
+    pub(crate) status: ExecutionStatus,
+    /// Its time in the lists.
+    pub(crate) sorted_by: Timestamp,
+    /// What its machine's keys begin with.
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) name: String,
+}
+
+impl Retained {
+    /// Version, status, time, the prefix's length, prefix, name.
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut bytes = vec![VERSION, self.status as u8];
+        bytes.extend_from_slice(&self.sorted_by.millis.to_be_bytes());
+        bytes.extend_from_slice(&u16::try_from(self.prefix.len()).expect("names are short").to_be_bytes());
+        bytes.extend_from_slice(&self.prefix);
+        bytes.extend_from_slice(self.name.as_bytes());
+        Bytes::from(bytes)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.first() != Some(&VERSION) {
+            return None;
+        }
+        let length = u16::from_be_bytes(bytes.get(10..12)?.try_into().ok()?);
+        let (prefix, name) = bytes[12..].split_at_checked(usize::from(length))?;
+        Some(Self {
+            status: status(bytes[1])?,
+            sorted_by: Timestamp::from_millis(i64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)),
+            prefix: prefix.to_vec(),
+            name: std::str::from_utf8(name).ok()?.to_owned(),
         })
     }
 }

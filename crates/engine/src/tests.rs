@@ -1,7 +1,9 @@
 //! The engine's own small parts: clock, tokens, formats. What it does with executions is tested in `conformance`.
 
+mod golden;
 mod rig;
 mod queues;
+mod retention;
 mod waking;
 mod express;
 mod heartbeats;

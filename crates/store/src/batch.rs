@@ -65,6 +65,18 @@ pub struct Batch {
     pub changes: Vec<Change>,
 }
 
+/// Entities that leave the store: all of this becomes durable, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    pub partition: PartitionId,
+    pub epoch: Epoch,
+    /// The owner's clock, milliseconds since 1970.
+    pub at: i64,
+    /// Each with its last position.
+    pub entities: Vec<(EntityId, Position)>,
+    pub changes: Vec<Change>,
+}
+
 /// What a store that runs out of room does with a batch. Not written down: it is about this moment only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
@@ -117,14 +129,14 @@ pub struct StoredHead {
 }
 
 /// A change of a table. Later changes of a batch see earlier ones.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     pub table: Table,
     pub key: Bytes,
     pub operation: Operation,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     Put(Bytes),
     /// Conflict when the key is taken.
@@ -153,6 +165,37 @@ pub enum Table {
     Meta = 7,
     /// Express executions that have begun and not ended.
     Express = 8,
+    /// Ended executions by the time at which they go.
+    Retention = 9,
+}
+
+impl Table {
+    pub const ALL: [Self; 9] = [
+        Self::Catalog,
+        Self::Names,
+        Self::Lists,
+        Self::Awake,
+        Self::Timers,
+        Self::ActivityTasks,
+        Self::Meta,
+        Self::Express,
+        Self::Retention,
+    ];
+}
+
+impl Removal {
+    /// The batch that demands the same of the store, and changes the same rows.
+    pub(crate) fn condition(&self) -> Batch {
+        let condition = |&(entity, expected): &(EntityId, Position)| Entry { entity, expected, chunk: None, head: None };
+        Batch {
+            partition: self.partition,
+            epoch: self.epoch,
+            urgency: Urgency::RunningWork,
+            at: self.at,
+            entries: self.entities.iter().map(condition).collect(),
+            changes: self.changes.clone(),
+        }
+    }
 }
 
 impl Batch {

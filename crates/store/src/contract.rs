@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead,
-    Table, Urgency,
+    Batch, Change, Chunk, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Removal, Store, StoredChunk,
+    StoredHead, Table, Urgency,
 };
 use model::Model;
 use workload::{Random, Workload};
@@ -49,6 +49,7 @@ pub async fn check(new_disk: NewDisk<'_>, seeds: std::ops::Range<u64>) {
     tables_are_ordered(new_disk()).await;
     later_changes_see_earlier_ones(new_disk()).await;
     the_latest_time_is_kept(new_disk()).await;
+    what_was_removed_is_gone(new_disk()).await;
     for seed in seeds {
         a_random_workload_matches_the_model(new_disk(), seed).await;
     }
@@ -413,6 +414,45 @@ async fn the_latest_time_is_kept(mut disk: Box<dyn Disk>) {
     }
 }
 
+/// Rule 9.
+async fn what_was_removed_is_gone(mut disk: Box<dyn Disk>) {
+    let mut store = disk.open().await;
+    let mut model = Model::default();
+    for round in 0..8 {
+        let epoch = claim(&store, HERE).await;
+        let made = [
+            batch(epoch).entry(records(entity(1), 0, 2, "a tail")).change(put(Table::Names, "one", "1")),
+            batch(epoch).entry(records(entity(2), 0, 3, &"x".repeat(600)).with_head("a head")).change(put(Table::Names, "two", "2")),
+            batch(epoch).entry(records(entity(2), 3, 1, "and a tail")),
+            batch(epoch).entry(records(entity(3 + round), 0, 1, "stays").with_head("stays")),
+        ];
+        for batch in made {
+            append(&store, batch.clone()).await;
+            model.apply(&batch);
+        }
+        if round % 2 == 1 {
+            store = close_and_open(&mut disk, store).await;
+        }
+        let entities = vec![(entity(1), Position(2)), (entity(2), Position(4))];
+        let changes = vec![delete(Table::Names, "one"), delete(Table::Names, "two"), put(Table::Lists, "round", &round.to_string())];
+        let removal = Removal { partition: HERE, epoch, at: 1_700_000_000_001, entities, changes };
+        let early = Removal { entities: vec![(entity(1), Position(2)), (entity(2), Position(3))], ..removal.clone() };
+        assert!(matches!(store.remove(early).await, Err(Error::Conflict(_))));
+        let taken = Removal { changes: vec![put_if_absent(Table::Names, "two", "2")], ..removal.clone() };
+        assert!(matches!(store.remove(taken).await, Err(Error::Conflict(_))));
+        assert_eq!(store.remove(Removal { epoch: Epoch(0), ..removal.clone() }).await, Err(Error::Fenced));
+        model.compare(&store).await;
+        store.remove(removal.clone()).await.expect("removed");
+        model.remove(&removal);
+        model.compare(&store).await;
+        store = match round % 4 {
+            0 | 1 => crash_and_open(&mut disk, store).await,
+            _ => close_and_open(&mut disk, store).await,
+        };
+        model.compare(&store).await;
+    }
+}
+
 /// All rules at once. The seed replays it.
 async fn a_random_workload_matches_the_model(mut disk: Box<dyn Disk>, seed: u64) {
     eprintln!("a random workload, seed {seed}");
@@ -432,6 +472,13 @@ async fn a_random_workload_matches_the_model(mut disk: Box<dyn Disk>, seed: u64)
             }
         }
         model.compare(&store).await;
+        if random.below(3) == 0 {
+            let gone = entity(random.below(6));
+            let removal = Removal { partition: HERE, epoch, at: 0, entities: vec![(gone, model.position(gone))], changes: Vec::new() };
+            store.remove(removal.clone()).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            model.remove(&removal);
+            workload.forget(gone);
+        }
         match random.below(4) {
             0 => store = crash_and_open(&mut disk, store).await,
             1 => store = close_and_open(&mut disk, store).await,

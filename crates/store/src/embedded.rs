@@ -11,17 +11,24 @@
 //! * `log/`: segments of frames, and files that become such.
 //! * `tree/`: the `lsm-tree`.
 //!
-//! Not here yet: a repair tool, retention.
+//! [`check`] and [`repair`] read what no longer opens; [`backup`] copies what goes on.
 
+pub mod backup;
+pub mod check;
 mod cold;
 mod files;
 mod flusher;
 mod frame;
 mod log;
+mod log_scan;
+mod manifest;
 mod marker;
+pub mod repair;
+mod salvage;
 mod scan;
 mod shared;
 mod space;
+mod table_file;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -30,7 +37,7 @@ mod writer;
 use std::fs::{self, File, TryLockError};
 use std::future::ready;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,14 +48,14 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::page::{Page, Room};
-use crate::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Store, StoredChunk, StoredHead, Table};
+use crate::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table};
 use cold::Cold;
 use files::{Files, Folder};
 use flusher::{Compact, Compactor, Flusher};
 use frame::Item;
 use log::{Found, Log, Segments};
 use marker::{Facts, Marker};
-use shared::Shared;
+use shared::{Known, Shared};
 use space::Space;
 use tails::Tails;
 use writer::{Checkpoints, Group, Request, Writer};
@@ -86,6 +93,7 @@ pub struct EmbeddedStore {
     segments: Arc<Segments>,
     space: Arc<Space>,
     options: Options,
+    folder: PathBuf,
     writer: Sender<Request>,
     compactor: Sender<Compact>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -110,22 +118,23 @@ impl EmbeddedStore {
         fs::create_dir_all(folder).map_err(|error| cannot("open", folder, &error))?;
         let lock = lock(folder)?;
         let is_new = check_format(folder)?;
-        let Found { log, first_sequence, manifest } = Log::open(files, &options)?;
+        let Found { log, first_sequence, beheaded, manifest } = Log::open(files, &options)?;
         let tree = folder.join("tree");
         if is_new && first_sequence.is_some() {
-            return Err(Error::Damaged(format!("{}: there is a log, and no file `format`", folder.display())));
+            return Err(Error::Damaged("format at offset 0: it is missing, and there is a log".to_owned()));
         }
         check_manifest(&tree, manifest)?;
         let cold = Cold::open(tree.clone(), options.cache_bytes)?;
         if is_new {
             write_format(folder).map_err(|error| cannot("write", folder, &error))?;
         }
-        let (shared, facts) = replay(&log, cold, first_sequence)?;
+        let (shared, facts) = replay(&log, cold, first_sequence, beheaded)?;
         let mut store = Self {
             shared: Arc::new(shared),
             segments: log.segments(),
             space: log.space(),
             options,
+            folder: folder.to_path_buf(),
             writer: channel().0,
             compactor: channel().0,
             threads: Mutex::default(),
@@ -135,7 +144,7 @@ impl EmbeddedStore {
         Ok(store)
     }
 
-    fn start(&mut self, log: Log, facts: Facts, tree: std::path::PathBuf) -> std::io::Result<()> {
+    fn start(&mut self, log: Log, facts: Facts, tree: PathBuf) -> std::io::Result<()> {
         let (writer, requests) = channel();
         let (flusher, jobs) = channel();
         let (compactor, compactions) = channel();
@@ -234,6 +243,22 @@ impl Store for EmbeddedStore {
         Box::pin(async move { answered.await.unwrap_or_else(|_| Err(lost())) })
     }
 
+    async fn remove(&self, removal: Removal) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        let mut known = Known::new();
+        for (entity, expected) in &removal.entities {
+            // INVARIANT: without a tail, and as long as its position stays, an entity's keys in the cold tree stay. So
+            // they are read here, and the thread that writes the log need not wait for the disk.
+            let has_tail = self.shared.tails().position(*entity).is_some();
+            if !has_tail && self.shared.cold.position(*entity)? == *expected {
+                known.insert(*entity, self.shared.cold.visible_entity_keys(*entity)?);
+            }
+        }
+        let (answer, answered) = oneshot::channel();
+        self.writer.send(Request::Remove { removal, known, answer }).map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(lost()))
+    }
+
     async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {
         self.shared.check_usable()?;
         let tail = self.shared.tails().chunks(entity).to_vec();
@@ -304,9 +329,9 @@ impl Store for EmbeddedStore {
 }
 
 /// Reads the log into the cold tree from where that ends, and rebuilds the tails.
-fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>) -> Result<(Shared, Facts), Error> {
+fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>, beheaded: Option<u64>) -> Result<(Shared, Facts), Error> {
     let marker = cold.marker()?;
-    check_log_fits(log, first_sequence, marker.as_ref())?;
+    check_log_fits(log, first_sequence, beheaded, marker.as_ref())?;
     let (in_tree, mut facts) = marker.map_or((0, Facts::default()), |marker| (marker.sequence, marker.facts));
     let mut tails = Tails::default();
     log.replay(&mut |sequence, item| {
@@ -319,6 +344,13 @@ fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>) -> Result<(Shared,
             Item::Claim { partition, epoch } if sequence > in_tree => {
                 facts.epoch = facts.epoch.max(epoch.0);
                 facts.owners.insert(partition, epoch);
+            }
+            Item::Removal(removal) if sequence <= in_tree => {
+                removal.entities.iter().for_each(|(entity, _)| drop(tails.take(*entity)));
+            }
+            Item::Removal(removal) => {
+                facts.latest_time = facts.latest_time.max(removal.at);
+                shared::remove(&cold, &mut tails, sequence, removal, &mut Known::new())?;
             }
             Item::Claim { .. } | Item::Manifest { .. } => {}
         }
@@ -336,32 +368,40 @@ fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>) -> Result<(Shared,
 }
 
 /// The log and the cold tree are of one store, and nothing is missing between them.
-fn check_log_fits(log: &Log, first_sequence: Option<u64>, marker: Option<&Marker>) -> Result<(), Error> {
+fn check_log_fits(log: &Log, first_sequence: Option<u64>, beheaded: Option<u64>, marker: Option<&Marker>) -> Result<(), Error> {
     let (needed, in_tree) = marker.map_or((log::FIRST_SEQUENCE, 0), |marker| (marker.floor, marker.sequence));
     let begins_too_late = match first_sequence {
         Some(first) => first > needed,
         None => marker.is_some(),
     };
+    if let Some(generation) = beheaded.filter(|_| begins_too_late) {
+        let (name, offset) = (log::name(generation), frame::SEGMENT_HEADER_BYTES);
+        return Err(Error::Damaged(format!("log/{name} at offset {offset}: no frame is whole, the cold store needs item {needed}")));
+    }
     if begins_too_late {
-        return Err(Error::Damaged(format!("the log does not reach back to item {needed}, where the cold store needs it")));
+        let missing = log.segments().oldest().saturating_sub(1).max(1);
+        let name = log::name(missing);
+        return Err(Error::Damaged(format!("log/{name} at offset 0: it is missing, the cold store needs the log back to item {needed}")));
     }
     if log.last_sequence() < in_tree {
-        let last = log.last_sequence();
-        return Err(Error::Damaged(format!("the log ends with item {last}, the cold store with {in_tree}")));
+        let (name, offset, last) = (log::name(log.generation()), log.offset(), log.last_sequence());
+        return Err(Error::Damaged(format!("log/{name} at offset {offset}: the log ends with item {last}, the cold store with {in_tree}")));
     }
     Ok(())
 }
 
 /// The cold tree's manifest is the one that the log knows, or a newer one.
 fn check_manifest(tree: &Path, noted: Option<(u64, u32)>) -> Result<(), Error> {
+    compare_manifest(cold::manifest(tree)?, noted)
+}
+
+fn compare_manifest(found: Option<(u64, u32)>, noted: Option<(u64, u32)>) -> Result<(), Error> {
     let Some((version, checksum)) = noted else { return Ok(()) };
-    match cold::manifest(tree)? {
+    match found {
         Some((found, _)) if found > version => Ok(()),
         Some(found) if found == (version, checksum) => Ok(()),
-        Some((found, _)) if found == version => {
-            Err(Error::Damaged(format!("{}: it is not what was written", tree.join(format!("v{version}")).display())))
-        }
-        Some(_) | None => Err(Error::Damaged(format!("{}: it is older than the log", tree.join("current").display()))),
+        Some((found, _)) if found == version => Err(Error::Damaged(format!("tree/v{version} at offset 0: it is not what was written"))),
+        Some(_) | None => Err(Error::Damaged("tree/current at offset 0: it is older than the log".to_owned())),
     }
 }
 
@@ -379,14 +419,25 @@ fn lock(folder: &Path) -> Result<File, Error> {
 /// Whether the store is yet to be made.
 fn check_format(folder: &Path) -> Result<bool, Error> {
     let path = folder.join("format");
-    match fs::read_to_string(&path) {
-        Ok(found) if found == FORMAT => Ok(false),
+    match fs::read(&path) {
+        Ok(found) if found == FORMAT.as_bytes() => Ok(false),
         Ok(found) => {
-            let (found, known) = (found.trim_end(), FORMAT.trim_end());
-            Err(Error::Damaged(format!("{}: the format is {found:?}, this release reads {known:?}", path.display())))
+            let (found, known) = (String::from_utf8_lossy(&found).trim_end().to_owned(), FORMAT.trim_end());
+            Err(Error::Damaged(format!("format at offset 0: the format is {found:?}, this release reads {known:?}")))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(cannot("read", &path, &error)),
+    }
+}
+
+/// # Errors
+/// `Conflict` when there is something in `folder`.
+fn require_empty(folder: &Path) -> Result<(), Error> {
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(Error::Conflict(format!("{} is not empty", folder.display()))),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot("read", folder, &error)),
     }
 }
 

@@ -18,7 +18,9 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use batch::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, StoredChunk, StoredHead, Table, Urgency};
+pub use batch::{
+    Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, StoredChunk, StoredHead, Table, Urgency,
+};
 
 /// What an append comes to, as a future that does not borrow the store.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'static>>;
@@ -40,6 +42,8 @@ pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'st
 /// 9. **Full is no fault.** Without room [`Urgency::Start`]s are refused first ([`Error::Full`], nothing written), running
 ///    work later; reads are served, and everything goes on by itself once there is room.
 ///
+/// 9. **Removed is gone.** A removed entity has no record and no head, whatever happens then; its id may begin anew.
+///
 /// Many batches may be in flight at once; a store is free to make them durable with one flush.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -51,6 +55,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `Conflict`, `Fenced`, `Full`: nothing was written. `Damaged`: the store is broken. `Unknown`: it cannot tell.
     fn append(&self, batch: Batch) -> Appending;
+
+    /// Removes entities that are where the removal expects them, and changes rows with them. What else is on its way for
+    /// these entities must be answered before.
+    ///
+    /// # Errors
+    /// As those of [`Store::append`].
+    async fn remove(&self, removal: Removal) -> Result<(), Error>;
 
     /// Chunks that hold records after position `after`, oldest first, about `bytes_max` bytes of them and at least one;
     /// empty at the end. The first may begin at or before `after`.

@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use crate::page::Page;
 use crate::{
-    Appending, Batch, Change, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Store, StoredChunk, StoredHead,
-    Table,
+    Appending, Batch, Change, Direction, EntityId, Entry, Epoch, Error, Operation, PartitionId, Position, Removal, Store, StoredChunk,
+    StoredHead, Table,
 };
 
 #[cfg(test)]
@@ -84,6 +84,17 @@ impl Store for MemoryStore {
     fn append(&self, batch: Batch) -> Appending {
         let answer = self.disk().append(batch);
         Box::pin(std::future::ready(answer))
+    }
+
+    async fn remove(&self, removal: Removal) -> Result<(), Error> {
+        let mut disk = self.disk();
+        disk.append(removal.condition())?;
+        for (entity, _) in removal.entities {
+            if let Some(at) = disk.journals.remove(&entity).and_then(|journal| journal.tail) {
+                disk.tails.remove(&(at, entity));
+            }
+        }
+        Ok(())
     }
 
     async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {

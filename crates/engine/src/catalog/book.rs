@@ -387,6 +387,7 @@ impl Book {
     fn shelve(&self, record: MachineRecord, revision: Arc<Revision>) -> Arc<Machined> {
         let is_deleting = record.status == MachineStatus::Deleting;
         let fate = Arc::clone(write(&self.fates).entry(record.incarnation).or_insert_with(|| Fate::of(is_deleting)));
+        fate.set_retention(crate::retention::of_tags(&record.tags));
         let machine = Arc::new(Machined::new(record, revision, fate));
         write(&self.machines).insert(machine.key(), Arc::clone(&machine));
         machine

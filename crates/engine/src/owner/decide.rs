@@ -21,6 +21,7 @@ use crate::catalog::Fate;
 use crate::execution_log::Logging;
 use crate::keys::{self, ListKind};
 use crate::options::Compute;
+use crate::retention;
 use crate::shared::Shared;
 use crate::token::Token;
 
@@ -213,7 +214,7 @@ impl Owner {
             building.changes.push(Change { table: Table::Names, key: birth.name.clone(), operation });
             building.names.push(birth.name.clone());
         }
-        let (changes, head) = index_changes(live, entity);
+        let (changes, head) = index_changes(live, entity, self.shared.options.retention);
         building.changes.extend(changes);
         building.entities.push(entity);
         building.entries.push(Entry {
@@ -408,7 +409,7 @@ impl World for Surroundings<'_> {
 }
 
 /// The table rows that follow from where an execution stands now, and its head when it is over.
-fn index_changes(live: &mut Entity, entity: EntityId) -> (Vec<Change>, Option<Bytes>) {
+fn index_changes(live: &mut Entity, entity: EntityId, retention: Duration) -> (Vec<Change>, Option<Bytes>) {
     let mut changes = Vec::new();
     let settled = live.execution().is_settled();
     offer_changes(live, entity, &mut changes);
@@ -425,6 +426,13 @@ fn index_changes(live: &mut Entity, entity: EntityId) -> (Vec<Change>, Option<By
     }
     if live.execution().is_closed() {
         list_changes(live, entity, &mut changes);
+    }
+    if settled {
+        let envelope = live.envelope(None, live.listed);
+        let kept_for = live.fate.retention().unwrap_or(retention);
+        let sorted_by = envelope.stopped_at.unwrap_or(envelope.started_at);
+        let (key, value) = retention::row(kept_for, entity, envelope.status, sorted_by, &live.prefix, &envelope.name);
+        changes.push(put(Table::Retention, key, value));
     }
     let wants_head = std::mem::take(&mut live.wants_head);
     let head = (settled || wants_head).then(|| live.head(None, live.listed).encode());

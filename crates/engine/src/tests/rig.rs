@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use skald_integrations::{Call, Outcome, Perform};
 use skald_query::Payload;
 use skald_store::memory::MemoryStore;
-use skald_store::{Appending, Batch, Direction, Epoch, Error, Position, Store, StoredChunk, StoredHead, Table};
+use skald_store::{Appending, Batch, Direction, Epoch, Error, Position, Removal, Store, StoredChunk, StoredHead, Table};
 
 use super::*;
 use crate::catalog::{Configuration, CreateMachine, MachineType};
@@ -50,6 +50,10 @@ impl Store for Watched {
             tokio::time::sleep(flush).await;
             appending.await
         })
+    }
+
+    async fn remove(&self, removal: Removal) -> Result<(), Error> {
+        self.store.remove(removal).await
     }
 
     async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {
@@ -124,6 +128,7 @@ pub(super) fn options() -> Options {
         seed: 1,
         token_secret: [1; 32],
         park_after: Duration::from_secs(1),
+        retention: crate::retention::DAY,
         nap_max: Duration::from_secs(1),
         compute: Compute::Owner,
         inbox_commands_max: 64,

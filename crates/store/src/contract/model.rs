@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Batch, Direction, EntityId, Operation, Position, Store, StoredChunk, StoredHead, Table};
+use crate::{Batch, Direction, EntityId, Operation, Position, Removal, Store, StoredChunk, StoredHead, Table};
 
 /// The entities and rows that a prefix of batches comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,9 +20,6 @@ struct Journal {
     chunks: Vec<StoredChunk>,
     heads: Vec<StoredHead>,
 }
-
-const TABLES: [Table; 8] =
-    [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta, Table::Express];
 
 impl Model {
     /// Whether a store with this in it takes the batch.
@@ -70,6 +67,16 @@ impl Model {
         self.latest_time = self.latest_time.max(batch.at);
     }
 
+    /// # Panics
+    /// When the removal must not be done.
+    pub fn remove(&mut self, removal: &Removal) {
+        self.apply(&removal.condition());
+        for (entity, _) in &removal.entities {
+            // It is still asked about: nothing must be left of it.
+            self.entities.insert(*entity, Journal::default());
+        }
+    }
+
     /// From now on the store is asked about the entity even before it has records.
     pub fn mention(&mut self, entity: EntityId) {
         self.entities.entry(entity).or_default();
@@ -81,6 +88,14 @@ impl Model {
 
     pub fn chunks(&self, entity: EntityId) -> &[StoredChunk] {
         self.entities.get(&entity).map_or(&[], |journal| &journal.chunks)
+    }
+
+    pub fn entities(&self) -> impl Iterator<Item = EntityId> {
+        self.entities.keys().copied()
+    }
+
+    pub fn row_count(&self) -> usize {
+        self.rows.len()
     }
 
     /// # Panics
@@ -99,7 +114,7 @@ impl Model {
         for (&entity, journal) in &self.entities {
             self.compare_entity(store, entity, journal).await?;
         }
-        for table in TABLES {
+        for table in Table::ALL {
             let rows: Vec<(Bytes, Bytes)> =
                 self.rows.iter().filter(|((of, _), _)| *of == table).map(|((_, key), value)| (key.clone(), value.clone())).collect();
             for (key, value) in &rows {

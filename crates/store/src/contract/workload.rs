@@ -50,6 +50,11 @@ impl Workload {
         self.next(epoch, true)
     }
 
+    /// The entity was removed: it begins anew.
+    pub fn forget(&mut self, entity: EntityId) {
+        self.positions.remove(&entity);
+    }
+
     /// A batch that is admitted when all before it were.
     pub fn next_admitted(&mut self, epoch: Epoch) -> Batch {
         self.next(epoch, false)

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use lsm_tree::compaction::{CompactionStrategy, Leveled};
@@ -27,8 +27,10 @@ use lsm_tree::{AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, Seq
 
 use super::frame::{Malformed, Reader};
 use super::log::FIRST_SEQUENCE;
+use super::manifest::Manifest;
 use super::marker::Marker;
 use super::space::is_full;
+use super::table_file::TableFile;
 use crate::page::{Page, Room};
 use crate::{Direction, EntityId, Error, Position, StoredChunk, StoredHead, Table};
 
@@ -39,6 +41,8 @@ pub(super) struct Cold {
     /// number, and a reader is always given the newest.
     versions: SequenceNumberCounter,
     visible: AtomicU64,
+    /// The first damage that was found: its place is not looked for twice.
+    damage: OnceLock<String>,
     /// Held by who compacts.
     compacting: Mutex<()>,
 }
@@ -61,7 +65,7 @@ const TABLE_BYTES: u64 = 32 << 20;
 /// One compaction step after another, until nothing changes; this bounds a strategy that never ends.
 const COMPACTIONS_MAX: usize = 16;
 
-const MARKER_KEY: &[u8] = b"M";
+pub(super) const MARKER_KEY: &[u8] = b"M";
 
 impl Cold {
     pub(super) fn open(path: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
@@ -70,9 +74,9 @@ impl Cold {
             .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
             // What is merged again soon is not worth the time.
             .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::None, CompressionType::Lz4]));
-        let tree = config.open().map_err(|error| damaged(&path, &error))?;
+        let tree = config.open().map_err(|error| Error::Damaged(find_damage(&path).unwrap_or_else(|| unplaced(&error))))?;
         let visible = tree.get_highest_persisted_seqno().map_or(FIRST_SEQUENCE, |highest| highest + 1);
-        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible), compacting: Mutex::default() })
+        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible), damage: OnceLock::new(), compacting: Mutex::default() })
     }
 
     pub(super) fn put_row(&self, table: Table, key: &[u8], value: Bytes, sequence: u64) {
@@ -103,6 +107,30 @@ impl Cold {
             }
             self.tree.insert(records_key(entity, first.first), value, sequence);
             rest = &rest[taken..];
+        }
+    }
+
+    /// The keys of everything that is kept of an entity, as far as it comes before `sequence`.
+    pub(super) fn entity_keys(&self, entity: EntityId, sequence: u64) -> Result<Vec<UserKey>, Error> {
+        let bounds = records_key(entity, Position(0))..=records_key(entity, Position(u64::MAX));
+        let segments = self.tree.range(bounds, sequence, None).map(|segment| segment.key().map_err(|error| self.damaged(&error)));
+        std::iter::once(Ok(head_key(entity))).chain(segments).collect()
+    }
+
+    /// As [`Cold::entity_keys`], of what is visible.
+    pub(super) fn visible_entity_keys(&self, entity: EntityId) -> Result<Vec<UserKey>, Error> {
+        loop {
+            let version = self.tree.current_version().id();
+            let keys = self.entity_keys(entity, self.visible.load(Ordering::Acquire));
+            if self.tree.current_version().id() == version {
+                return keys;
+            }
+        }
+    }
+
+    pub(super) fn delete_keys(&self, keys: Vec<UserKey>, sequence: u64) {
+        for key in keys {
+            self.tree.remove(key, sequence);
         }
     }
 
@@ -144,7 +172,7 @@ impl Cold {
         }
         let rows = self.read(|visible| self.tree.range(row_key(table, from)..row_key(table, to), visible, None));
         let pair = |row: lsm_tree::IterGuardImpl| {
-            let (key, value) = row.into_inner().map_err(|error| damaged(&self.path, &error))?;
+            let (key, value) = row.into_inner().map_err(|error| self.damaged(&error))?;
             Ok((Bytes::from(key).slice(2..), Bytes::from(value)))
         };
         match direction {
@@ -186,22 +214,8 @@ impl Cold {
     }
 
     fn segment(&self, entity: EntityId, segment: lsm_tree::IterGuardImpl) -> Result<Vec<StoredChunk>, Error> {
-        let (key, value) = segment.into_inner().map_err(|error| damaged(&self.path, &error))?;
-        let value = Bytes::from(value);
-        let decode = || {
-            let first = key.get(17..25).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed("a short key"))?;
-            let mut first = Position(u64::from_be_bytes(first));
-            let mut reader = Reader(&value);
-            let mut chunks = Vec::new();
-            while !reader.0.is_empty() {
-                let count = reader.u32()?;
-                let bytes = value.slice_ref(reader.bytes()?);
-                chunks.push(StoredChunk { first, count, bytes });
-                first.0 += u64::from(count);
-            }
-            Ok(chunks)
-        };
-        decode().map_err(|why| self.malformed("records", entity, &why))
+        let (key, value) = segment.into_inner().map_err(|error| self.damaged(&error))?;
+        decode_segment(&key, &Bytes::from(value)).map_err(|why| self.malformed("records", entity, &why))
     }
 
     pub(super) fn marker(&self) -> Result<Option<Marker>, Error> {
@@ -268,6 +282,12 @@ impl Cold {
         Ok(())
     }
 
+    /// The newest version: its tables stay for as long as it is held.
+    pub(super) fn pin(&self) -> (u64, impl Sized) {
+        let version = self.tree.current_version();
+        (version.id(), version)
+    }
+
     /// Removes tables from `first` on that did not become part of the tree. Nobody writes any.
     fn remove_rests(&self, first: u64) {
         let version = self.tree.current_version();
@@ -283,15 +303,14 @@ impl Cold {
     }
 
     fn write_error(&self, error: &lsm_tree::Error) -> WriteError {
-        let why = format!("{}: {error:?}", self.path.display());
         match error {
-            lsm_tree::Error::Io(error) if is_passing(error) => WriteError::Passing(why),
-            _ => WriteError::Broken(why),
+            lsm_tree::Error::Io(error) if is_passing(error) => WriteError::Passing(format!("{}: {error:?}", self.path.display())),
+            _ => WriteError::Broken(self.place(error)),
         }
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<UserValue>, Error> {
-        self.read(|visible| self.tree.get(key, visible)).map_err(|error| damaged(&self.path, &error))
+        self.read(|visible| self.tree.get(key, visible)).map_err(|error| self.damaged(&error))
     }
 
     /// Reads what is visible, from one version of the tree that is not newer than that.
@@ -305,6 +324,24 @@ impl Cold {
         }
     }
 
+    fn damaged(&self, error: &lsm_tree::Error) -> Error {
+        Error::Damaged(self.place(error))
+    }
+
+    /// Names the place: the library only says that something is wrong.
+    fn place(&self, error: &lsm_tree::Error) -> String {
+        let is_damage = match error {
+            lsm_tree::Error::Io(error) => matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::NotFound | ErrorKind::InvalidData),
+            _ => true,
+        };
+        let known = self.damage.get();
+        if !is_damage || known.is_some() {
+            return known.filter(|_| is_damage).cloned().unwrap_or_else(|| unplaced(error));
+        }
+        let Some(place) = find_damage(&self.path) else { return unplaced(error) };
+        self.damage.get_or_init(|| place).clone()
+    }
+
     fn malformed(&self, what: &str, entity: EntityId, Malformed(why): &Malformed) -> Error {
         Error::Damaged(format!("{}: {what} of entity {:032x}: {why}", self.path.display(), entity.0))
     }
@@ -312,18 +349,31 @@ impl Cold {
 
 /// The version of the manifest in `path` and a checksum over it; `None` when there is no tree yet.
 pub(super) fn manifest(path: &Path) -> Result<Option<(u64, u32)>, Error> {
-    let read = |name: &str| {
-        let file = path.join(name);
-        std::fs::read(&file).map_err(|error| Error::Damaged(format!("{}: {error}", file.display())))
-    };
-    if !path.join("current").exists() {
-        return Ok(None);
+    Ok(Manifest::read(path)?.map(|manifest| (manifest.version, manifest.checksum)))
+}
+
+/// The first place in the tree's files that is not what was written.
+fn find_damage(path: &Path) -> Option<String> {
+    match Manifest::read(path) {
+        Ok(manifest) => manifest?.tables.iter().find_map(|(table, checksum)| TableFile::scan(path, *table, Some(*checksum)).first_damage()),
+        Err(Error::Damaged(why)) => Some(why),
+        Err(error) => Some(error.to_string()),
     }
-    let current = read("current")?;
-    let version = current.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
-    let version = version.ok_or_else(|| Error::Damaged(format!("{}: it is too short", path.join("current").display())))?;
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(&current), &read(&format!("v{version}"))?);
-    Ok(Some((version, checksum)))
+}
+
+/// The chunks of a segment of records.
+pub(super) fn decode_segment(key: &[u8], value: &Bytes) -> Result<Vec<StoredChunk>, Malformed> {
+    let first = key.get(17..25).and_then(|bytes| bytes.try_into().ok()).ok_or(Malformed("a short key"))?;
+    let mut first = Position(u64::from_be_bytes(first));
+    let mut reader = Reader(value);
+    let mut chunks = Vec::new();
+    while !reader.0.is_empty() {
+        let count = reader.u32()?;
+        let bytes = value.slice_ref(reader.bytes()?);
+        chunks.push(StoredChunk { first, count, bytes });
+        first.0 += u64::from(count);
+    }
+    Ok(chunks)
 }
 
 /// Errors of a system that lacks something for a while, not of a disk.
@@ -332,7 +382,7 @@ fn is_passing(error: &std::io::Error) -> bool {
     lacks_files || is_full(error) || matches!(error.kind(), ErrorKind::OutOfMemory | ErrorKind::Interrupted)
 }
 
-fn row_key(table: Table, key: &[u8]) -> UserKey {
+pub(super) fn row_key(table: Table, key: &[u8]) -> UserKey {
     UserKey::fused(&[b'T', table as u8], key)
 }
 
@@ -348,6 +398,7 @@ fn records_key(entity: EntityId, first: Position) -> UserKey {
     UserKey::from(key)
 }
 
-fn damaged(path: &Path, error: &lsm_tree::Error) -> Error {
-    Error::Damaged(format!("{}: {error:?}", path.display()))
+/// What the library says when all files are what was written: the disk could not be read, or the tree not be changed.
+fn unplaced(error: &lsm_tree::Error) -> String {
+    format!("the cold store: {error:?}")
 }

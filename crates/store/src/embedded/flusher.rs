@@ -59,7 +59,10 @@ impl Flusher {
         while let Ok(Flush { floor }) = self.jobs.recv() {
             if self.flush() {
                 note_manifest(&self.tree, &self.writer);
-                if let Err(error) = self.segments.retire_below(floor, |generation, size| self.space.retire(generation, size)) {
+                // While the log is copied it stays; the next flush makes up for it.
+                if let Ok(_free) = self.shared.log_hold.try_lock()
+                    && let Err(error) = self.segments.retire_below(floor, |generation, size| self.space.retire(generation, size))
+                {
                     self.shared.break_down(&format!("a log segment that is no longer needed cannot be put away: {error}"));
                 }
                 // It has ended when the store is being closed.

@@ -10,7 +10,7 @@
 
 use bytes::Bytes;
 
-use crate::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Table, Urgency};
+use crate::{Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, Table, Urgency};
 
 pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
 pub(super) const FRAME_HEADER_BYTES: usize = 32;
@@ -58,6 +58,8 @@ pub(super) enum Item {
         version: u64,
         checksum: u32,
     },
+    /// Entities left.
+    Removal(Removal),
 }
 
 /// Bytes that do not decode although their checksum is right.
@@ -184,7 +186,10 @@ impl FrameBuffer {
     pub(super) fn push(&mut self, item: &Item) {
         self.count += 1;
         match item {
-            Item::Batch(batch) => self.push_batch(batch),
+            Item::Batch(batch) => {
+                self.bytes.push(1);
+                self.push_batch(batch);
+            }
             Item::Claim { partition, epoch } => {
                 self.bytes.push(2);
                 self.bytes.extend(partition.0.to_le_bytes());
@@ -196,11 +201,14 @@ impl FrameBuffer {
                 self.bytes.extend(version.to_le_bytes());
                 self.bytes.extend(checksum.to_le_bytes());
             }
+            Item::Removal(removal) => {
+                self.bytes.push(4);
+                self.push_batch(&removal.condition());
+            }
         }
     }
 
     fn push_batch(&mut self, batch: &Batch) {
-        self.bytes.push(1);
         self.bytes.extend(batch.partition.0.to_le_bytes());
         self.bytes.extend(batch.epoch.0.to_le_bytes());
         self.bytes.extend(batch.at.to_le_bytes());
@@ -268,6 +276,7 @@ pub(super) fn decode_items(bytes: &[u8], count: u32) -> Result<Vec<Item>, Malfor
             1 => Item::Batch(reader.batch()?),
             2 => Item::Claim { partition: PartitionId(reader.u16()?), epoch: Epoch(reader.u64()?) },
             3 => Item::Manifest { version: reader.u64()?, checksum: reader.u32()? },
+            4 => Item::Removal(reader.removal()?),
             _ => return Err(Malformed("an item of an unknown kind")),
         });
     }
@@ -300,6 +309,10 @@ impl<'a> Reader<'a> {
         Ok(u64_at(self.take(8)?, 0))
     }
 
+    pub(super) fn u128(&mut self) -> Result<u128, Malformed> {
+        Ok(u128::from_le_bytes(self.take(16)?.try_into().expect("sixteen bytes")))
+    }
+
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let length = self.u32()?;
         self.take(length as usize)
@@ -317,6 +330,13 @@ impl<'a> Reader<'a> {
             entries: (0..entries).map(|_| self.entry()).collect::<Result<_, _>>()?,
             changes: (0..changes).map(|_| self.change()).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Written as the batch that demands the same.
+    fn removal(&mut self) -> Result<Removal, Malformed> {
+        let Batch { partition, epoch, urgency: _, at, entries, changes } = self.batch()?;
+        let entities = entries.iter().map(|entry| (entry.entity, entry.expected)).collect();
+        Ok(Removal { partition, epoch, at, entities, changes })
     }
 
     fn entry(&mut self) -> Result<Entry, Malformed> {
@@ -348,9 +368,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn table(number: u8) -> Result<Table, Malformed> {
-    [Table::Catalog, Table::Names, Table::Lists, Table::Awake, Table::Timers, Table::ActivityTasks, Table::Meta, Table::Express]
-        .into_iter()
-        .find(|table| *table as u8 == number)
-        .ok_or(Malformed("a table of an unknown number"))
+pub(super) fn table(number: u8) -> Result<Table, Malformed> {
+    Table::ALL.into_iter().find(|table| *table as u8 == number).ok_or(Malformed("a table of an unknown number"))
 }

@@ -41,6 +41,8 @@ pub(super) struct Found {
     pub(super) log: Log,
     /// The sequence number of the first item that is still there.
     pub(super) first_sequence: Option<u64>,
+    /// The segment that the log begins with, when it had a frame and has none.
+    pub(super) beheaded: Option<u64>,
     /// The newest manifest of the cold tree that the log knows.
     pub(super) manifest: Option<(u64, u32)>,
 }
@@ -106,7 +108,7 @@ impl Log {
             next_sequence: scan.next_sequence.unwrap_or(FIRST_SEQUENCE),
             segments,
         };
-        Ok(Found { log, first_sequence: scan.first_sequence, manifest: scan.manifest })
+        Ok(Found { log, first_sequence: scan.first_sequence, beheaded: scan.beheaded, manifest: scan.manifest })
     }
 
     /// Hands every item to `visit`, oldest first, with its sequence number.
@@ -146,6 +148,16 @@ impl Log {
     /// Of the last item.
     pub(super) fn last_sequence(&self) -> u64 {
         self.next_sequence - 1
+    }
+
+    /// Of the segment that is written.
+    pub(super) fn generation(&self) -> u64 {
+        self.active.header.generation
+    }
+
+    /// Where the next frame goes.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
     }
 
     pub(super) fn segments(&self) -> Arc<Segments> {
@@ -226,8 +238,13 @@ impl Segments {
         self.lock().last_mut().expect("there is always an active segment").end = end;
     }
 
-    fn generations(&self) -> Vec<u64> {
+    pub(super) fn generations(&self) -> Vec<u64> {
         self.lock().iter().map(|segment| segment.generation).collect()
+    }
+
+    /// The generation of the oldest segment.
+    pub(super) fn oldest(&self) -> u64 {
+        self.lock()[0].generation
     }
 
     /// Allocated ahead not counted.

@@ -5,7 +5,7 @@
 //! that does not follow.
 
 use super::files::Files;
-use super::frame::{ALIGNMENT, FrameHeader, Item, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::frame::{ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, Item, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::log::{FIRST_SEQUENCE, SegmentSummary, damaged, generation, items, read};
 use super::space::spare_number;
 use crate::Error;
@@ -19,6 +19,8 @@ pub(super) struct Scan {
     pub(super) last_frame: Vec<u8>,
     /// A frame was begun behind the last one.
     pub(super) is_torn: bool,
+    /// The first segment, when a frame was begun in it and none is whole.
+    pub(super) beheaded: Option<u64>,
     /// Segments behind the active one: generation and size.
     pub(super) unused: Vec<(u64, u64)>,
     /// Files that may become segments, by number.
@@ -60,10 +62,15 @@ impl Scan {
         if (offset + ALIGNMENT..bytes.len()).step_by(ALIGNMENT).any(|at| is_frame(&at)) {
             return Err(damaged(generation, offset as u64, "what is there is no frame, and a later one is whole"));
         }
-        if self.active.is_none() || offset > SEGMENT_HEADER_BYTES {
+        let is_cut_short = bytes.len() < SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES;
+        let is_torn = is_cut_short || FrameHeader::is_begun(bytes, offset, header.salt);
+        if self.active.is_none() || offset > SEGMENT_HEADER_BYTES || is_torn {
             self.active = Some((header, bytes.len() as u64, offset as u64));
             self.last_frame = bytes[last..offset].to_vec();
-            self.is_torn = FrameHeader::is_begun(bytes, offset, header.salt);
+            self.is_torn = is_torn;
+            if self.is_torn && self.first_sequence.is_none() {
+                self.beheaded = Some(generation);
+            }
             let end = self.next_sequence.unwrap_or(FIRST_SEQUENCE);
             self.segments.push(SegmentSummary { generation, size: bytes.len() as u64, end });
         } else {

@@ -1,13 +1,17 @@
 //! What readers, the writer and the flusher look at together.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+
+use lsm_tree::UserKey;
 
 use tokio::sync::Notify;
 
 use super::cold::Cold;
+use super::frame::Item;
 use super::tails::Tails;
-use crate::{Batch, Change, Entry, Error, Operation, Position, StoredChunk, StoredHead};
+use crate::{Batch, Change, EntityId, Entry, Error, Operation, Position, Removal, StoredChunk, StoredHead};
 
 /// Everything durable, readable.
 pub(super) struct Shared {
@@ -21,6 +25,8 @@ pub(super) struct Shared {
     broke_down: Notify,
     /// No more tries: the store is being closed.
     pub(super) is_closing: AtomicBool,
+    /// While it is held, no segment of the log is given up.
+    pub(super) log_hold: Mutex<()>,
 }
 
 impl Shared {
@@ -32,6 +38,7 @@ impl Shared {
             broken: OnceLock::new(),
             broke_down: Notify::new(),
             is_closing: AtomicBool::new(false),
+            log_hold: Mutex::new(()),
         }
     }
 
@@ -69,21 +76,32 @@ impl Shared {
         }
     }
 
-    /// Makes durable batches readable, all at once; the first has sequence number `first`, `None`s stand for items that
-    /// are no batches.
-    pub(super) fn apply(&self, first: u64, batches: impl Iterator<Item = Option<Batch>>) {
+    /// Makes durable items readable, all at once; the first has sequence number `first`. `known` has the keys of entities
+    /// that are removed, as far as they were looked up before.
+    ///
+    /// # Errors
+    /// `Damaged` when the keys of a removed entity cannot be read.
+    pub(super) fn apply(&self, first: u64, items: impl Iterator<Item = Item>, known: &mut Known) -> Result<(), Error> {
         let mut tails = self.tails.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = first;
-        for batch in batches {
-            if let Some(batch) = batch {
-                self.latest_time.fetch_max(batch.at, Ordering::AcqRel);
-                apply(&self.cold, &mut tails, next, batch);
+        for item in items {
+            match item {
+                Item::Batch(batch) => {
+                    self.latest_time.fetch_max(batch.at, Ordering::AcqRel);
+                    apply(&self.cold, &mut tails, next, batch);
+                }
+                Item::Removal(removal) => {
+                    self.latest_time.fetch_max(removal.at, Ordering::AcqRel);
+                    remove(&self.cold, &mut tails, next, removal, known)?;
+                }
+                Item::Claim { .. } | Item::Manifest { .. } => {}
             }
             next += 1;
         }
         if next > first {
             self.cold.publish(next - 1);
         }
+        Ok(())
     }
 }
 
@@ -106,7 +124,28 @@ pub(super) fn apply(cold: &Cold, tails: &mut Tails, sequence: u64, batch: Batch)
         cold.put_records(entity, &chunks, sequence);
         cold.put_head(entity, &StoredHead { position, bytes: head }, sequence);
     }
-    for Change { table, key, operation } in batch.changes {
+    apply_changes(cold, sequence, batch.changes);
+}
+
+/// Keys of entities in the cold tree, looked up ahead.
+pub(super) type Known = HashMap<EntityId, Vec<UserKey>>;
+
+/// Applies a removal from the log.
+///
+/// # Errors
+/// `Damaged` when the keys of an entity cannot be read.
+pub(super) fn remove(cold: &Cold, tails: &mut Tails, sequence: u64, removal: Removal, known: &mut Known) -> Result<(), Error> {
+    for (entity, _) in removal.entities {
+        tails.take(entity);
+        let keys = known.remove(&entity).map_or_else(|| cold.entity_keys(entity, sequence), Ok)?;
+        cold.delete_keys(keys, sequence);
+    }
+    apply_changes(cold, sequence, removal.changes);
+    Ok(())
+}
+
+fn apply_changes(cold: &Cold, sequence: u64, changes: Vec<Change>) {
+    for Change { table, key, operation } in changes {
         match operation {
             Operation::Put(value) | Operation::PutIfAbsent(value) => cold.put_row(table, &key, value, sequence),
             Operation::Delete => cold.delete_row(table, &key, sequence),

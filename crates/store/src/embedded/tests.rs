@@ -5,8 +5,12 @@ use crate::contract::workload::{Random, Workload};
 use crate::contract::{self, Disk, batch, entity, put, records};
 
 mod crashes;
+mod anywhere;
+mod copying;
 mod damage;
 mod faults;
+mod mending;
+mod removing;
 mod simulated;
 
 use simulated::SimulatedFiles;

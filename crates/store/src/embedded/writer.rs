@@ -16,14 +16,20 @@ use super::Options;
 use super::frame::{FrameBuffer, Item};
 use super::log::{Log, WriteError};
 use super::marker::{Facts, Marker};
-use super::shared::Shared;
+use super::shared::{Known, Shared};
 use super::space::Space;
-use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Table, Urgency};
+use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Removal, Table, Urgency};
 
 /// What the writer is asked.
 pub(super) enum Request {
     Append {
         batch: Batch,
+        answer: Answer<()>,
+    },
+    /// `known`: keys in the cold tree of entities that had no tail when these were looked up.
+    Remove {
+        removal: Removal,
+        known: Known,
         answer: Answer<()>,
     },
     Claim {
@@ -40,9 +46,20 @@ pub(super) enum Request {
     Checkpoint {
         answer: oneshot::Sender<()>,
     },
+    /// Where the log ends; everything before is durable.
+    End {
+        answer: oneshot::Sender<LogEnd>,
+    },
     /// The flusher has done, or given up, what it was last told to do.
     Flushed,
     Close,
+}
+
+/// The segment that is written, and where the next frame goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogEnd {
+    pub(super) generation: u64,
+    pub(super) offset: u64,
 }
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
@@ -77,6 +94,8 @@ pub(super) struct Group {
     /// Whether keys are taken after the group's batches, by table.
     keys: HashMap<Table, HashMap<Bytes, bool>>,
     facts: Option<Facts>,
+    /// Keys of entities that are removed.
+    known: Known,
 }
 
 /// Who is answered, with what beside success.
@@ -143,6 +162,14 @@ impl Writer {
                 }
                 self.group.answers.push((Waiting::Append(answer), checked));
             }
+            Request::Remove { removal, known, answer } => {
+                let condition = removal.condition();
+                let checked = self.shared.check_usable().and_then(|()| self.check(&condition));
+                if checked.is_ok() {
+                    self.group.add_removal(removal, known);
+                }
+                self.group.answers.push((Waiting::Append(answer), checked));
+            }
             Request::Claim { partition, answer } => {
                 let facts = self.group.facts.get_or_insert_with(|| self.facts.clone());
                 facts.epoch += 1;
@@ -156,6 +183,9 @@ impl Writer {
                 self.group.answers.push((Waiting::Append(answer), self.shared.check_usable()));
             }
             Request::Checkpoint { answer } => self.checkpoints.waiting.push(answer),
+            Request::End { answer } => {
+                let _ = answer.send(LogEnd { generation: self.log.generation(), offset: self.log.offset() });
+            }
             Request::Flushed => {
                 self.checkpoints.is_running = false;
                 for answer in self.checkpoints.running.drain(..) {
@@ -226,12 +256,8 @@ impl Writer {
         if let Some(facts) = self.group.facts.take() {
             self.facts = facts;
         }
-        let batches = self.group.items.drain(..).map(|item| match item {
-            Item::Batch(batch) => Some(batch),
-            Item::Claim { .. } | Item::Manifest { .. } => None,
-        });
-        self.shared.apply(first, batches);
-        Ok(())
+        let applied = self.shared.apply(first, self.group.items.drain(..), &mut self.group.known);
+        applied.map_err(|error| WriteError::Broken(error.to_string()))
     }
 
     /// Seals the memtable and wakes the flusher when it is large, the log too long, or somebody asked.
@@ -289,6 +315,7 @@ impl Group {
         self.positions.clear();
         self.keys.values_mut().for_each(HashMap::clear);
         self.facts = None;
+        self.known.clear();
     }
 
     fn add_batch(&mut self, batch: Batch) {
@@ -297,14 +324,27 @@ impl Group {
                 self.positions.insert(entry.entity, Position(entry.expected.0 + u64::from(chunk.count)));
             }
         }
-        for Change { table, key, operation } in &batch.changes {
+        self.note_changes(&batch.changes);
+        self.add(Item::Batch(batch));
+    }
+
+    fn add_removal(&mut self, removal: Removal, known: Known) {
+        // What the group appends to an entity is not among the keys.
+        let is_untouched = |(entity, _): &(EntityId, Vec<_>)| !self.positions.contains_key(entity);
+        self.known.extend(known.into_iter().filter(is_untouched));
+        self.positions.extend(removal.entities.iter().map(|(entity, _)| (*entity, Position(0))));
+        self.note_changes(&removal.changes);
+        self.add(Item::Removal(removal));
+    }
+
+    fn note_changes(&mut self, changes: &[Change]) {
+        for Change { table, key, operation } in changes {
             let is_taken = match operation {
                 Operation::Put(_) | Operation::PutIfAbsent(_) => true,
                 Operation::Delete => false,
             };
             self.keys.entry(*table).or_default().insert(key.clone(), is_taken);
         }
-        self.add(Item::Batch(batch));
     }
 
     fn add(&mut self, item: Item) {

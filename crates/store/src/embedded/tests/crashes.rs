@@ -2,16 +2,33 @@
 
 use super::*;
 
+use std::collections::BTreeSet;
+
 const BATCHES: usize = 40;
 
 /// What one run came to before its disk crashed.
 struct Run {
     folder: tempfile::TempDir,
     files: Arc<SimulatedFiles>,
-    submitted: Vec<Batch>,
-    /// How many batches were answered `Ok`: a prefix.
+    submitted: Vec<Step>,
+    /// How many steps were answered `Ok`: a prefix.
     acknowledged: usize,
     epoch: Option<Epoch>,
+}
+
+#[derive(Clone)]
+enum Step {
+    Append(Batch),
+    Remove(Removal),
+}
+
+impl Step {
+    fn apply(&self, model: &mut Model) {
+        match self {
+            Self::Append(batch) => model.apply(batch),
+            Self::Remove(removal) => model.remove(removal),
+        }
+    }
 }
 
 /// Submits the same batches each time, some at once, some one by one, with flushes of the cold tree between.
@@ -22,11 +39,12 @@ async fn run(seed: u64, crash_at: u64) -> Run {
     let Ok(store) = EmbeddedStore::open_with(run.folder.path(), options, run.files.clone()) else { return run };
     let Ok(epoch) = store.claim(contract::HERE).await else { return run };
     run.epoch = Some(epoch);
-    let (mut workload, mut random) = (Workload::new(seed), Random::new(seed));
+    let (mut workload, mut random, mut model) = (Workload::new(seed), Random::new(seed), Model::default());
     while run.submitted.len() < BATCHES {
         let together: Vec<Batch> = (0..1 + random.below(4)).map(|_| workload.next_admitted(epoch)).collect();
         let flights: Vec<Appending> = together.iter().map(|batch| store.append(batch.clone())).collect();
-        run.submitted.extend(together);
+        together.iter().for_each(|batch| model.apply(batch));
+        run.submitted.extend(together.into_iter().map(Step::Append));
         for flight in flights {
             match flight.await {
                 Ok(()) => run.acknowledged += 1,
@@ -36,6 +54,20 @@ async fn run(seed: u64, crash_at: u64) -> Run {
         }
         if random.below(4) == 0 {
             store.checkpoint().await;
+        }
+        if random.below(4) == 0 {
+            let entities: Vec<_> = [0, random.below(6)].map(entity).into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+            entities.iter().for_each(|entity| workload.forget(*entity));
+            let entities = entities.into_iter().map(|entity| (entity, model.position(entity))).collect();
+            let changes = vec![put(Table::Lists, "removed", &run.submitted.len().to_string())];
+            let removal = Removal { partition: contract::HERE, epoch, at: 0, entities, changes };
+            model.remove(&removal);
+            run.submitted.push(Step::Remove(removal.clone()));
+            match store.remove(removal).await {
+                Ok(()) => run.acknowledged += 1,
+                Err(Error::Damaged(_) | Error::Full(_)) => return run,
+                Err(other) => panic!("seed {seed}, crash at {crash_at}: {other}"),
+            }
         }
     }
     store.close().await.ok();
@@ -52,11 +84,11 @@ impl Run {
         };
         let mut model = Model::default();
         // A prefix must not pass for a shorter one that knows fewer entities.
-        self.submitted.iter().flat_map(|batch| &batch.entries).for_each(|entry| model.mention(entry.entity));
+        (0..6).for_each(|number| model.mention(entity(number)));
         let mut differences = Vec::new();
         for length in 0..=self.submitted.len() {
             if length > 0 {
-                model.apply(&self.submitted[length - 1]);
+                self.submitted[length - 1].apply(&mut model);
             }
             if length >= self.acknowledged {
                 match model.difference(&store).await {
@@ -72,13 +104,15 @@ impl Run {
     }
 
     /// The recovered store works: it takes the rest, and has everything when it is opened once more.
-    async fn go_on(&self, store: Arc<dyn Store>, files: Arc<SimulatedFiles>, mut model: Model, rest: &[Batch], title: &str) {
+    async fn go_on(&self, store: Arc<dyn Store>, files: Arc<SimulatedFiles>, mut model: Model, rest: &[Step], title: &str) {
         let epoch = store.claim(contract::HERE).await.expect("claimed");
         assert!(self.epoch.is_none_or(|before| epoch > before), "{title}: an epoch came twice");
-        for batch in rest {
-            let batch = Batch { epoch, ..batch.clone() };
-            store.append(batch.clone()).await.expect("appended");
-            model.apply(&batch);
+        for step in rest {
+            match step.clone() {
+                Step::Append(batch) => store.append(Batch { epoch, ..batch }).await.expect("appended"),
+                Step::Remove(removal) => store.remove(Removal { epoch, ..removal }).await.expect("removed"),
+            }
+            step.apply(&mut model);
         }
         model.compare(&store).await;
         drop(store);
