@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use skald_store::embedded::EmbeddedStore;
@@ -20,6 +21,8 @@ use tokio::task::AbortHandle;
 const SOCKET: &str = "control";
 /// SOURCE: Linux: a path has 4,096 bytes at most.
 const LINE_BYTES_MAX: u64 = 8_192;
+/// Whoever connects and asks nothing keeps others waiting for so long.
+const LINE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers for as long as it lives.
 pub(crate) struct Control {
@@ -53,12 +56,13 @@ async fn serve(listener: UnixListener, store: Arc<EmbeddedStore>) {
     loop {
         // One after the other: two backups at once would only slow each other down.
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         };
         let (reader, mut writer) = stream.into_split();
         let mut line = String::new();
-        if tokio::io::BufReader::new(reader.take(LINE_BYTES_MAX)).read_line(&mut line).await.is_err() {
+        let mut reader = tokio::io::BufReader::new(reader.take(LINE_BYTES_MAX));
+        if !matches!(tokio::time::timeout(LINE_PATIENCE, reader.read_line(&mut line)).await, Ok(Ok(_))) {
             continue;
         }
         let answer = match line.trim_end_matches('\n').strip_prefix("backup ") {

@@ -11,20 +11,25 @@ async fn backup(store: &Arc<EmbeddedStore>, to: &Path) -> Result<super::backup::
     tokio::task::spawn_blocking(move || store.backup(&to)).await.expect("it does not panic")
 }
 
-/// Entities append all the time, some with heads, so that flushes, compactions and removals go on; each backup has what
-/// was acknowledged before it, opens, is whole, and takes more.
+/// Entities append during each backup, some with heads, so that flushes, compactions and removals go on; each backup has
+/// what was acknowledged before it, opens, is whole, and takes more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_backup_during_load_has_everything_acknowledged_before_it() {
     const TASKS: u64 = 16;
+    const APPENDS_PER_ROUND: usize = 1_000;
     let folder = folder();
     let store = Arc::new(EmbeddedStore::open(folder.path(), small()).expect("the store opens"));
     let epoch = store.claim(contract::HERE).await.expect("claimed");
     let acknowledged: Arc<Vec<AtomicU64>> = Arc::new((0..TASKS).map(|_| AtomicU64::new(0)).collect());
+    // However fast the store is, it holds no more than what the rounds allow.
+    let allowed = Arc::new(tokio::sync::Semaphore::new(0));
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
-            let (store, acknowledged) = (Arc::clone(&store), Arc::clone(&acknowledged));
+            let (store, acknowledged, allowed) = (Arc::clone(&store), Arc::clone(&acknowledged), Arc::clone(&allowed));
             tokio::spawn(async move {
                 for number in 0.. {
+                    let Ok(permit) = allowed.acquire().await else { return };
+                    permit.forget();
                     let entry = records(entity(task), number, 1, &format!("{task} {number}"));
                     let entry = if number % 5 == 4 { entry.with_head("head") } else { entry };
                     let batch = batch(epoch).entry(entry).change(put(Table::Lists, &format!("{task}"), &number.to_string()));
@@ -37,7 +42,7 @@ async fn a_backup_during_load_has_everything_acknowledged_before_it() {
         })
         .collect();
     for round in 0..12 {
-        tokio::time::sleep(std::time::Duration::from_millis(15 * round)).await;
+        allowed.add_permits(APPENDS_PER_ROUND);
         let before: Vec<u64> = acknowledged.iter().map(|count| count.load(Ordering::Acquire)).collect();
         let target = tempfile::tempdir_in(folder.path().parent().expect("in a folder")).expect("a folder");
         let copied = backup(&store, target.path()).await.expect("copied");
@@ -60,6 +65,7 @@ async fn a_backup_during_load_has_everything_acknowledged_before_it() {
         copy.append(batch(newer).entry(records(entity(1), position.0, 1, "on"))).await.expect("it goes on");
         copy.close().await.expect("closed");
     }
+    allowed.close();
     store.close().await.expect("closed");
     for task in tasks {
         task.await.expect("the task ends well");
