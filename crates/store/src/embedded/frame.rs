@@ -113,7 +113,8 @@ impl FrameHeader {
         if bytes[25..28] != tag(salt, &bytes[..25]) {
             return None;
         }
-        let items = segment.get(offset + FRAME_HEADER_BYTES..)?.get(..header.length as usize)?;
+        // Its padding is part of it: a segment is never shorter than what was written.
+        let items = segment.get(offset..)?.get(..header.size())?.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + header.length as usize)?;
         (header.checksum == checksum(salt, &bytes[..28], items)).then_some(header)
     }
 

@@ -82,6 +82,18 @@ async fn a_last_frame_that_ends_anywhere_is_cut() {
     }
 }
 
+/// As [`a_last_frame_that_ends_anywhere_is_cut`], with a file that ends there, its padding included.
+#[tokio::test]
+async fn a_file_that_ends_within_its_last_frame_is_cut_there() {
+    let written = write(6).await;
+    let [.., start, end] = written.offsets[..] else { panic!("there are frames") };
+    let without = &written.model_at[written.model_at.len() - 2];
+    for cut in start..end {
+        let store = written.open(|bytes| bytes.truncate(cut)).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+        without.compare(&store).await;
+    }
+}
+
 /// Where frames of another segment, and older ones, lie behind the end.
 #[tokio::test]
 async fn a_last_frame_over_stale_frames_is_cut_and_damage_before_it_is_not() {
