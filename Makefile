@@ -9,7 +9,7 @@ RELEASED := $(CURDIR)/target/release/skald
 # $(call phase,NAME,COMMAND): runs the command and says how long it took.
 phase = @echo "--- $(1)"; began=$$SECONDS; { $(2); }; status=$$?; echo "--- $(1): $$((SECONDS - began)) s"; exit $$status
 
-.PHONY: demo test bench bench-peers bench-language release tidy lint unit conformance binary python end-to-end short-demo clean
+.PHONY: demo test bench bench-peers bench-language release tidy lint unit nightly conformance binary python end-to-end short-demo clean
 
 demo: release
 	@SKALD_BIN=$(RELEASED) $(PYTHON) examples/order-saga/demo.py
@@ -42,6 +42,14 @@ lint:
 # Whatever tests itself with functions uses the interpreter that has the official runtime client.
 unit: python
 	$(call phase,cargo test,SKALD_TEST_PYTHON=$(VENV)/bin/python cargo test --workspace)
+
+# Hours of faults, with another seed each time: every operation of the disk of every case is struck, and the server is
+# killed 200 times. SEED=… repeats a night.
+SEED ?= $(shell date +%Y%m%d)
+nightly: python binary
+	$(call phase,appends,SKALD_SEED=$(SEED) cargo test --package conformance --test simulation)
+	$(call phase,disk,SKALD_SEED=$(SEED) SKALD_STRIKES=100000 cargo test --package conformance --test disk)
+	$(call phase,kills,SKALD_BIN=$(TESTED) SKALD_SEED=$(SEED) SKALD_KILLS=200 $(VENV)/bin/python -m pytest tests/test_faults.py)
 
 # What has changed since the counts of the recorded cases were committed. ARGUMENTS="--update" commits to what it is now.
 conformance:

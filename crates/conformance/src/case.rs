@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use skald_query::{Payload, Value};
 
+use crate::disk::DiskPlan;
 use crate::script::Script;
 use crate::simulation::{Run, Settings, Simulation};
 
@@ -180,7 +181,8 @@ fn read_section(page: &Path, title: &str, lines: &[&str], machine: &mut Option<S
     }
     let machine = machine.clone().context("there is no machine")?;
     let activities = activities_of(&serde_json::from_str(&machine).context("the machine")?);
-    let simulation = Simulation { machine, child, activities, script: Script::parse(&script)?, settings, faults: Vec::new() };
+    let simulation =
+        Simulation { machine, child, activities, script: Script::parse(&script)?, settings, faults: Vec::new(), disk: DiskPlan::Memory };
     Ok(Case { page: page.to_owned(), title: title.to_owned(), simulation, history, replies, children })
 }
 

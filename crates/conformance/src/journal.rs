@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use skald_store::memory::MemoryStore;
 use skald_store::{
     Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table,
 };
@@ -22,7 +21,7 @@ use crate::world::World;
 pub(crate) struct FailingJournal {
     world: Arc<World>,
     life: u32,
-    disk: MemoryStore,
+    disk: Arc<dyn Store>,
     pending: Arc<Mutex<Vec<Pending>>>,
 }
 
@@ -32,9 +31,18 @@ struct Pending {
 }
 
 impl FailingJournal {
-    pub(crate) fn new(world: Arc<World>, life: u32) -> Self {
-        let disk = world.disk();
-        Self { world, life, disk, pending: Arc::default() }
+    /// # Errors
+    /// The disk's store does not open.
+    pub(crate) async fn open(world: Arc<World>, life: u32) -> Result<Self, Error> {
+        let disk = world.disk()?;
+        world.check_recovered(&*disk).await?;
+        // As the server does, which ends then.
+        let (watched, watching) = (Arc::clone(&disk), Arc::clone(&world));
+        tokio::spawn(async move {
+            watched.broken().await;
+            watching.crash();
+        });
+        Ok(Self { world, life, disk, pending: Arc::default() })
     }
 
     async fn pause(&self) {
@@ -46,7 +54,7 @@ impl FailingJournal {
 }
 
 /// Writes what waits, in order; answers once all of it is written.
-async fn flush(world: Arc<World>, life: u32, disk: MemoryStore, pending: Arc<Mutex<Vec<Pending>>>) {
+async fn flush(world: Arc<World>, life: u32, disk: Arc<dyn Store>, pending: Arc<Mutex<Vec<Pending>>>) {
     tokio::time::sleep(Duration::from_millis(world.settings.flush_ms)).await;
     let batches = std::mem::take(&mut *pending.lock().expect("no panic while appending"));
     let mut answers = Vec::new();
@@ -64,7 +72,7 @@ async fn flush(world: Arc<World>, life: u32, disk: MemoryStore, pending: Arc<Mut
             Some(FaultKind::Full { .. }) => Err(Error::Full("the disk is full".to_owned())),
             Some(FaultKind::Conflict) => Err(Error::Conflict("a simulated one".to_owned())),
             Some(FaultKind::UnknownLost) => Err(Error::Unknown("a simulated loss".to_owned())),
-            Some(FaultKind::CrashAfter | FaultKind::UnknownWritten | FaultKind::Takeover) | None => write(&world, &disk, batch).await,
+            Some(FaultKind::CrashAfter | FaultKind::UnknownWritten | FaultKind::Takeover) | None => write(&world, &*disk, batch).await,
         };
         match fault {
             Some(FaultKind::CrashAfter) => {
@@ -92,10 +100,17 @@ async fn flush(world: Arc<World>, life: u32, disk: MemoryStore, pending: Arc<Mut
     }
 }
 
-async fn write(world: &World, disk: &MemoryStore, batch: Batch) -> Result<(), Error> {
+async fn write(world: &World, disk: &dyn Store, batch: Batch) -> Result<(), Error> {
     let result = disk.append(batch.clone()).await;
-    if result.is_ok() {
-        world.became_durable(&batch);
+    match &result {
+        Ok(()) => world.became_durable(&batch),
+        Err(Error::Damaged(_)) => {
+            // The server would end now. What became of the batch is seen when the store is opened again.
+            world.leave_in_doubt(batch);
+            world.crash();
+            std::future::pending::<()>().await;
+        }
+        Err(Error::Conflict(_) | Error::Fenced | Error::Full(_) | Error::Unknown(_)) => {}
     }
     result
 }

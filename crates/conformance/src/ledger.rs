@@ -116,6 +116,10 @@ impl Journal {
         None
     }
 
+    pub(crate) fn records(&self) -> u64 {
+        self.records.len() as u64
+    }
+
     pub(crate) fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
         self.records.iter().filter_map(|record| match record {
             Record::Event(event) => Some(event),

@@ -12,7 +12,8 @@
 
 pub mod script;
 pub mod case;
-pub mod faults;
+pub mod disk;
+mod faults;
 pub mod ledger;
 pub mod journal;
 pub mod tasks;
@@ -32,6 +33,7 @@ pub mod corpus;
 pub mod baseline;
 
 pub use case::Case;
+pub use disk::{DiskFaults, DiskPlan, Plant, Strike};
 pub use faults::{Fault, FaultKind};
 pub use script::Script;
 pub use simulation::{Run, Settings, Simulation};

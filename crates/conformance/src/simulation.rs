@@ -1,6 +1,7 @@
 //! One run: lives of the engine, one after the other, until everything that was started is settled.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -12,6 +13,7 @@ use skald_store::{Direction, Store, Table};
 use tokio::task::JoinSet;
 
 use crate::actors;
+use crate::disk::DiskPlan;
 use crate::faults::Fault;
 use crate::journal::FailingJournal;
 use crate::script::Script;
@@ -68,6 +70,7 @@ pub struct Simulation {
     pub script: Script,
     pub settings: Settings,
     pub faults: Vec<Fault>,
+    pub disk: DiskPlan,
 }
 
 /// What came of a run.
@@ -84,6 +87,10 @@ pub struct Run {
     /// What people outside were told.
     pub replies: Vec<String>,
     pub appends: u64,
+    /// Of the disk.
+    pub operations: u64,
+    /// Those of them after which the first engine was open.
+    pub operations_open: u64,
     pub lives: u32,
     /// Calls of tasks.
     pub calls: u64,
@@ -121,7 +128,7 @@ impl Simulation {
         let options = parse::Options { machine_type: parse::MachineType::Standard };
         let parsed = parse::parse(&self.machine, &options)
             .map_err(|found| anyhow!("{}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
-        let world = World::new(Arc::new(parsed.definition), self.script.clone(), self.settings.clone(), self.faults.clone());
+        let world = World::new(Arc::new(parsed.definition), self.script.clone(), self.settings.clone(), self.faults.clone(), &self.disk)?;
         let mut lives = 0;
         loop {
             lives += 1;
@@ -213,6 +220,9 @@ impl Simulation {
     /// An engine on the disk, and everyone who has to do with it.
     async fn begin(&self, world: &Arc<World>) -> Result<(Engine, JoinSet<()>), String> {
         let engine = open(world, world.next_life()).await?;
+        if world.operations_open.load(Ordering::Relaxed) == 0 {
+            world.operations_open.store(world.disk_operations(), Ordering::Relaxed);
+        }
         self.create(&engine, world).await;
         *world.engine.lock().expect("no panic") = Some(engine.clone());
         let actors = actors::begin(world, &engine);
@@ -278,13 +288,16 @@ pub(crate) async fn open(world: &Arc<World>, life: u32) -> Result<Engine, String
         inbox_commands_max: 4_096,
         ..Options::default()
     };
-    let store: Arc<dyn Store> = Arc::new(FailingJournal::new(Arc::clone(world), life));
+    let store: Arc<dyn Store> = Arc::new(FailingJournal::open(Arc::clone(world), life).await.map_err(|error| error.to_string())?);
     Engine::open(store, Arc::new(ScriptedTasks::new(Arc::clone(world), life)), options).await.map_err(|error| error.to_string())
 }
 
 /// Nothing is left to be woken, every owed effect was performed, and every history has its one end.
 async fn check_end(world: &World) {
-    let disk = world.disk();
+    let disk = match world.disk() {
+        Ok(disk) => disk,
+        Err(error) => return world.violation(format!("the disk cannot be read: {error}")),
+    };
     for table in [Table::Awake, Table::Timers, Table::ActivityTasks] {
         match disk.scan(table, &[], &[0xFF; 64], Direction::Forward, 1_000).await {
             Ok(rows) if rows.is_empty() => {}
@@ -339,6 +352,8 @@ fn finished(world: &World, lives: u32) -> Run {
         journals,
         replies: memory.replies.clone(),
         appends: world.appends(),
+        operations: world.disk_operations(),
+        operations_open: world.operations_open.load(Ordering::Relaxed),
         lives,
         calls: memory.calls,
         violations: ledger.violations.clone(),

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use skald_engine::Compute;
 use skald_interpreter::Dice;
 
+use crate::disk::{DiskFaults, DiskPlan, Plant, Strike};
 use crate::faults::{Fault, FaultKind};
 use crate::script::CrashChanges;
 use crate::simulation::{Run, Settings, Simulation};
@@ -47,6 +48,77 @@ pub fn everywhere(simulation: &Simulation, seed: u64) -> Result<Swept> {
         }
     }
     Ok(swept)
+}
+
+/// Runs it on the embedded store, with the disk struck at up to `struck_max` of its operations, each in every way, and at
+/// some pairs; the history must be that of the run in memory.
+///
+/// # Errors
+/// As [`everywhere`].
+pub fn disk(simulation: &Simulation, seed: u64, struck_max: u64) -> Result<Swept> {
+    let mut dice = Dice::seeded(seed);
+    let mut swept = Swept::default();
+    let hasty = Settings { seed: dice.roll(), park_after_ms: 20, ..simulation.settings.clone() };
+    let calm = Simulation { settings: hasty, faults: Vec::new(), ..simulation.clone() };
+    let reference = calm.run()?;
+    let unharmed = on_disk(&calm, DiskFaults { dice: dice.roll(), ..DiskFaults::default() });
+    let whole = compare(&unharmed, &reference)?;
+    let again = unharmed.run()?;
+    if (whole.operations, &whole.journals, &whole.replies) != (again.operations, &again.journals, &again.replies) {
+        bail!("the same seed came to another run: {} operations, and {}", whole.operations, again.operations);
+    }
+    (swept.runs, swept.appends) = (3, whole.appends);
+    for strikes in strikes(&whole, struck_max, &mut dice) {
+        swept.runs += 1;
+        compare(&on_disk(&calm, DiskFaults { dice: dice.roll(), strikes, planted: None }), &reference)?;
+    }
+    Ok(swept)
+}
+
+/// Plants a fault of the disk at some of its crashes: whether it was noticed, or did no harm, in each run.
+///
+/// # Errors
+/// The machine is refused.
+pub fn plant(simulation: &Simulation, plant: Plant, seed: u64) -> Result<Noticed> {
+    let mut dice = Dice::seeded(seed);
+    let reference = simulation.run()?;
+    let whole = on_disk(simulation, DiskFaults::default()).run()?;
+    let strikes = vec![(whole.operations_open + 1 + dice.roll() % (whole.operations - whole.operations_open), Strike::Crash)];
+    let faults = DiskFaults { dice: dice.roll(), strikes, planted: Some(plant) };
+    let struck = on_disk(simulation, faults);
+    let run = struck.run()?;
+    if !run.violations.is_empty() {
+        return Ok(Noticed::Yes(run.violations.join("; ")));
+    }
+    Ok(differs(&struck, &reference, &run).map_or_else(|_| Noticed::Not, |()| Noticed::Harmless))
+}
+
+/// What came of a planted fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Noticed {
+    /// The store refused to open, or a promise was seen broken.
+    Yes(String),
+    /// Everything went as without it.
+    Harmless,
+    /// Something else came out, and nobody said so.
+    Not,
+}
+
+fn on_disk(calm: &Simulation, faults: DiskFaults) -> Simulation {
+    Simulation { disk: DiskPlan::Embedded(faults), ..calm.clone() }
+}
+
+/// Operations of the opening are all alike, and many: one of them is among those that are struck.
+fn strikes(whole: &Run, struck_max: u64, dice: &mut Dice) -> Vec<Vec<(u64, Strike)>> {
+    let (open, operations) = (whole.operations_open, whole.operations - whole.operations_open);
+    let mut each: Vec<u64> = match operations <= struck_max {
+        true => (1..=operations).map(|at| open + at).collect(),
+        false => (0..struck_max).map(|_| open + 1 + dice.roll() % operations).collect(),
+    };
+    each.push(1 + dice.roll() % open);
+    let mut plans: Vec<_> = each.iter().flat_map(|at| Strike::ALL.map(|strike| vec![(*at, strike)])).collect();
+    plans.extend(each.iter().map(|at| vec![(*at, Strike::Crash), (at + 1 + dice.roll() % 12, Strike::Crash)]));
+    plans
 }
 
 /// The settings under which a case is swept: as it is written; and parking at once, with reads, flushes and decisions that
@@ -95,10 +167,20 @@ fn faults(appends: u64, struck_max: u64, dice: &mut Dice) -> Vec<Vec<Fault>> {
 }
 
 fn check(calm: &Simulation, reference: &Run, faults: &[Fault]) -> Result<()> {
-    let run = Simulation { faults: faults.to_vec(), ..calm.clone() }.run()?;
+    compare(&Simulation { faults: faults.to_vec(), ..calm.clone() }, reference).map(|_| ())
+}
+
+/// Runs `calm`, which must come to what `reference` came to.
+fn compare(calm: &Simulation, reference: &Run) -> Result<Run> {
+    let run = calm.run()?;
+    differs(calm, reference, &run).map(|()| run)
+}
+
+fn differs(calm: &Simulation, reference: &Run, run: &Run) -> Result<()> {
     let context = || {
         let lines: Vec<String> = run.journals.iter().flat_map(|(_, lines)| lines).map(|(line, at)| format!("{at:>8} {line}")).collect();
-        format!("faults {faults:?} under {:?}\nhistory:\n  {}", calm.settings, lines.join("\n  "))
+        let (faults, disk) = (&calm.faults, &calm.disk);
+        format!("faults {faults:?}, disk {disk:?}, under {:?}\nhistory:\n  {}", calm.settings, lines.join("\n  "))
     };
     if !run.violations.is_empty() {
         bail!("broken promises:\n  {}\n{}", run.violations.join("\n  "), context());

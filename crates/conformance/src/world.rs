@@ -9,12 +9,12 @@ use skald_engine::Engine;
 use skald_engine::clock::Clock;
 use skald_engine::token::{KeyRing, Token};
 use skald_interpreter::EventId;
-use skald_store::memory::MemoryStore;
-use skald_store::{Batch, EntityId};
+use skald_store::{Batch, EntityId, Error, Position, Store};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::disk::{Disk, DiskPlan};
 use crate::faults::{Fault, FaultKind};
 use crate::ledger::Ledger;
 use crate::script::Script;
@@ -32,7 +32,9 @@ const APPENDS_MAX: u64 = 100_000;
 pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) script: Script,
-    disk: Mutex<MemoryStore>,
+    disk: Mutex<Disk>,
+    /// Batches of which nobody knows whether they are durable: their disk crashed.
+    in_doubt: Mutex<Vec<Batch>>,
     ledger: Mutex<Ledger>,
     /// Time at the start of this life, and the runtime's instant of then.
     time: Mutex<(i64, Option<Instant>)>,
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) clock_step_ms: AtomicI64,
     faults: Vec<Fault>,
     appends: AtomicU64,
+    /// Of the disk, when the first engine was open.
+    pub(crate) operations_open: AtomicU64,
     /// How many engines there were.
     lives: AtomicU32,
     /// The number of the engine that claimed the partitions last: the only one that may act.
@@ -82,16 +86,24 @@ pub(crate) struct Memory {
 }
 
 impl World {
-    pub(crate) fn new(definition: Arc<Definition>, script: Script, settings: Settings, faults: Vec<Fault>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(
+        definition: Arc<Definition>,
+        script: Script,
+        settings: Settings,
+        faults: Vec<Fault>,
+        disk: &DiskPlan,
+    ) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
             settings,
             script,
-            disk: Mutex::new(MemoryStore::new()),
+            disk: Mutex::new(Disk::new(disk)?),
+            in_doubt: Mutex::default(),
             ledger: Mutex::new(Ledger::new(definition)),
             time: Mutex::new((BEGINNING_MS, None)),
             clock_step_ms: AtomicI64::new(0),
             faults,
             appends: AtomicU64::new(0),
+            operations_open: AtomicU64::new(0),
             lives: AtomicU32::new(0),
             owner: AtomicU32::new(0),
             crashed: AtomicBool::new(false),
@@ -102,11 +114,57 @@ impl World {
             engine: Mutex::new(None),
             token_holders: Mutex::default(),
             memory: Mutex::default(),
-        })
+        }))
     }
 
-    pub(crate) fn disk(&self) -> MemoryStore {
-        self.disk.lock().expect("no panic").clone()
+    /// The store on the disk.
+    ///
+    /// # Errors
+    /// It does not open, and says why.
+    pub(crate) fn disk(&self) -> Result<Arc<dyn Store>, Error> {
+        self.disk.lock().expect("no panic").store()
+    }
+
+    /// The disk's operations so far.
+    pub(crate) fn disk_operations(&self) -> u64 {
+        self.disk.lock().expect("no panic").operations()
+    }
+
+    /// The disk crashed while `batch` was on its way.
+    pub(crate) fn leave_in_doubt(&self, batch: Batch) {
+        self.in_doubt.lock().expect("no panic").push(batch);
+    }
+
+    /// Whatever was acknowledged is in the store, and all or nothing of what was in doubt.
+    pub(crate) async fn check_recovered(&self, store: &dyn Store) -> Result<(), Error> {
+        let in_doubt = self.in_doubt.lock().expect("no panic").clone();
+        for batch in in_doubt {
+            let (mut written, mut lost) = (0, 0);
+            for entry in &batch.entries {
+                let count = entry.chunk.as_ref().map_or(0, |chunk| u64::from(chunk.count));
+                match store.position(entry.entity).await?.0 {
+                    _ if count == 0 => {}
+                    position if position >= entry.expected.0 + count => written += 1,
+                    _ => lost += 1,
+                }
+            }
+            match (written, lost) {
+                (0, _) => {}
+                (_, 0) => self.became_durable(&batch),
+                _ => self.violation(format!("half of a batch survived: {written} entries of {}", written + lost)),
+            }
+            // Not before it is known: the disk may crash again while it is read.
+            self.in_doubt.lock().expect("no panic").remove(0);
+        }
+        let known: Vec<(EntityId, String, u64)> =
+            self.ledger().journals().map(|(entity, journal)| (*entity, journal.arn.clone(), journal.records())).collect();
+        for (entity, arn, records) in known {
+            let Position(found) = store.position(entity).await?;
+            if found != records {
+                self.violation(format!("{arn}: {records} records were acknowledged, {found} are there"));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -138,8 +196,7 @@ impl World {
         *self.time.lock().expect("no panic") = (now + downtime_ms, None);
         *self.engine.lock().expect("no panic") = None;
         *self.token_holders.lock().expect("no panic") = JoinSet::new();
-        let mut disk = self.disk.lock().expect("no panic");
-        *disk = disk.fork();
+        self.disk.lock().expect("no panic").end_life();
     }
 
     /// True time, whatever the wall clock says.

@@ -14,7 +14,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use conformance::{Run, Script, Settings, Simulation};
+use conformance::{DiskPlan, Run, Script, Settings, Simulation};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Map, Value, json};
 use skald_interpreter::EventKind;
@@ -64,8 +64,15 @@ impl Example {
     fn check(&self) -> Result<()> {
         let machine = machine(&self.text, &self.input)?;
         let settings = Settings { input: Payload::parse(self.input.as_str())?, ..Settings::default() };
-        let simulation =
-            Simulation { machine, child: None, activities: Vec::new(), script: Script::parse("")?, settings, faults: Vec::new() };
+        let simulation = Simulation {
+            machine,
+            child: None,
+            activities: Vec::new(),
+            script: Script::parse("")?,
+            settings,
+            faults: Vec::new(),
+            disk: DiskPlan::Memory,
+        };
         let run = match (simulation.run(), &self.expected) {
             (Err(error), Expected::Refused(parts)) => {
                 return says(parts, &error.to_string());

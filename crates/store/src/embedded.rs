@@ -27,6 +27,8 @@ pub mod repair;
 mod salvage;
 mod scan;
 mod shared;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulated;
 mod space;
 mod table_file;
 mod tails;
@@ -90,6 +92,7 @@ impl Default for Options {
 /// A store in a folder. Dropping it releases the folder without the work that makes the next opening quick.
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
+    files: Arc<dyn Files>,
     segments: Arc<Segments>,
     space: Arc<Space>,
     options: Options,
@@ -118,7 +121,7 @@ impl EmbeddedStore {
         fs::create_dir_all(folder).map_err(|error| cannot("open", folder, &error))?;
         let lock = lock(folder)?;
         let is_new = check_format(folder)?;
-        let Found { log, first_sequence, beheaded, manifest } = Log::open(files, &options)?;
+        let Found { log, first_sequence, beheaded, manifest } = Log::open(Arc::clone(&files), &options)?;
         let tree = folder.join("tree");
         if is_new && first_sequence.is_some() {
             return Err(Error::Damaged("format at offset 0: it is missing, and there is a log".to_owned()));
@@ -131,6 +134,7 @@ impl EmbeddedStore {
         let (shared, facts) = replay(&log, cold, first_sequence, beheaded)?;
         let mut store = Self {
             shared: Arc::new(shared),
+            files,
             segments: log.segments(),
             space: log.space(),
             options,
@@ -151,9 +155,16 @@ impl EmbeddedStore {
         (self.writer, self.compactor) = (writer.clone(), compactor.clone());
         let shared = Arc::clone(&self.shared);
         let segments = Arc::clone(&self.segments);
-        let compacts = Compactor { shared: Arc::clone(&shared), tree: tree.clone(), jobs: compactions, writer: writer.clone() };
+        let files = Arc::clone(&self.files);
+        let compacts = Compactor {
+            shared: Arc::clone(&shared),
+            files: Arc::clone(&files),
+            tree: tree.clone(),
+            jobs: compactions,
+            writer: writer.clone(),
+        };
         let space = Arc::clone(&self.space);
-        let flushes = Flusher { shared: Arc::clone(&shared), segments, space: Arc::clone(&space), tree, jobs, writer, compactor };
+        let flushes = Flusher { shared: Arc::clone(&shared), files, segments, space: Arc::clone(&space), tree, jobs, writer, compactor };
         let writes = Writer {
             shared,
             log,
@@ -205,6 +216,7 @@ impl EmbeddedStore {
     /// Ends the threads and releases the folder.
     fn stop(&self) {
         self.shared.is_closing.store(true, Ordering::Release);
+        self.files.end_turns();
         let (answer, _) = oneshot::channel();
         // Threads that have ended already need not be told.
         let _ = self.compactor.send(Compact::Last(answer));
@@ -319,6 +331,7 @@ impl Store for EmbeddedStore {
 
     async fn close(&self) -> Result<(), Error> {
         self.shared.check_usable()?;
+        self.files.end_turns();
         self.shared.is_closing.store(true, Ordering::Release);
         self.end_compaction().await;
         self.checkpoint().await;

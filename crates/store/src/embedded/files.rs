@@ -26,6 +26,32 @@ pub(super) trait Files: Send + Sync + 'static {
 
     /// Removes a file, durably.
     fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// The cold tree's files are written next, by the library, past this trait.
+    ///
+    /// # Errors
+    /// They are not to be.
+    fn begin_tree_write(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Blocks until `worker` may do what it has to: at once, but in a test that wants to know what happens when.
+    fn await_turn(&self, _worker: Worker) {}
+
+    /// The thread that writes the log waits for `worker`.
+    fn give_turn(&self, _worker: Worker) {}
+
+    /// The store is being closed: nobody waits for turns any more.
+    fn end_turns(&self) {}
+}
+
+/// The threads behind the one that writes the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Worker {
+    /// Allocates ahead.
+    Space,
+    Flusher,
+    Compactor,
 }
 
 /// What a new file holds.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::cold::{self, WriteError};
+use super::files::{Files, Worker};
 use super::log::Segments;
 use super::shared::Shared;
 use super::space::Space;
@@ -20,6 +21,7 @@ use crate::Error;
 
 pub(super) struct Flusher {
     pub(super) shared: Arc<Shared>,
+    pub(super) files: Arc<dyn Files>,
     pub(super) segments: Arc<Segments>,
     pub(super) space: Arc<Space>,
     pub(super) tree: PathBuf,
@@ -30,6 +32,7 @@ pub(super) struct Flusher {
 
 pub(super) struct Compactor {
     pub(super) shared: Arc<Shared>,
+    pub(super) files: Arc<dyn Files>,
     pub(super) tree: PathBuf,
     pub(super) jobs: Receiver<Compact>,
     pub(super) writer: Sender<Request>,
@@ -57,6 +60,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 impl Flusher {
     pub(super) fn run(self) {
         while let Ok(Flush { floor }) = self.jobs.recv() {
+            self.files.await_turn(Worker::Flusher);
             if self.flush() {
                 note_manifest(&self.tree, &self.writer);
                 // While the log is copied it stays; the next flush makes up for it.
@@ -91,6 +95,10 @@ impl Flusher {
     /// Whether it was done; given up only when the store is closed or broken.
     fn flush(&self) -> bool {
         self.wait_for_compaction();
+        if let Err(error) = self.files.begin_tree_write() {
+            self.shared.break_down(&error.to_string());
+            return false;
+        }
         let mut pause = PAUSE_MIN;
         let mut flushed = self.shared.cold.flush();
         loop {
@@ -123,11 +131,17 @@ impl Flusher {
 impl Compactor {
     pub(super) fn run(self) {
         while let Ok(job) = self.jobs.recv() {
+            self.files.await_turn(Worker::Compactor);
             match job {
                 // Nobody waits for the tree's shape while the store is being closed.
                 Compact::Now if self.shared.is_closing.load(Ordering::Acquire) => {}
                 Compact::Now => {
-                    match self.shared.cold.compact() {
+                    match self
+                        .files
+                        .begin_tree_write()
+                        .map_err(|error| WriteError::Broken(error.to_string()))
+                        .and_then(|()| self.shared.cold.compact())
+                    {
                         Ok(()) => {}
                         Err(WriteError::Passing(why)) => {
                             tracing::warn!(why, "the cold store could not be compacted; trying again after the next flush");

@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::files::{Files, Fill, WritableFile};
+use super::files::{Files, Fill, Worker, WritableFile};
 use super::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::log::{WriteError, name};
 
@@ -118,6 +118,7 @@ impl Space {
             if state.refused >= question {
                 return Err(WriteError::Full(state.shortage()));
             }
+            self.files.give_turn(Worker::Space);
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         };
         if SEGMENT_HEADER_BYTES as u64 + bytes > segment.size {
@@ -162,17 +163,34 @@ impl Space {
     pub(super) fn close(&self) {
         self.lock().is_closing = true;
         self.changed.notify_all();
+        self.files.end_turns();
     }
 
     /// What is allocated ahead.
     #[cfg(test)]
     pub(super) fn is_whole(&self) -> bool {
-        let state = self.lock();
+        self.has_all(&self.lock())
+    }
+
+    #[cfg(any(test, feature = "simulation"))]
+    fn has_all(&self, state: &State) -> bool {
         state.next.is_some() && state.spares.len() >= self.reserve && state.shortage.is_none()
+    }
+
+    /// Waits until all that is to be allocated ahead is there, or cannot be.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(super) fn settle(&self) {
+        let mut state = self.lock();
+        state.asked += 1;
+        let question = state.asked;
+        self.changed.notify_all();
+        let is_at_work = |state: &mut State| !self.has_all(state) && state.refused < question && state.broken.is_none();
+        drop(self.changed.wait_while(state, is_at_work).unwrap_or_else(PoisonError::into_inner));
     }
 
     fn run(&self) {
         loop {
+            self.files.await_turn(Worker::Space);
             let asked = self.lock().asked;
             let done = self.provide();
             let mut state = self.lock();

@@ -11,9 +11,8 @@ mod damage;
 mod faults;
 mod mending;
 mod removing;
-mod simulated;
 
-use simulated::SimulatedFiles;
+use super::simulated::SimulatedFiles;
 
 /// So small that a test sees many segments and flushes.
 fn small() -> Options {

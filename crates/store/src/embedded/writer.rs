@@ -52,6 +52,11 @@ pub(super) enum Request {
     },
     /// The flusher has done, or given up, what it was last told to do.
     Flushed,
+    /// Answers when everything before is done, and no flush of the cold tree goes on or is due.
+    #[cfg(any(test, feature = "simulation"))]
+    Rest {
+        answer: oneshot::Sender<()>,
+    },
     Close,
 }
 
@@ -112,6 +117,9 @@ pub(super) struct Checkpoints {
     running: Vec<oneshot::Sender<()>>,
     /// Asked for since it began.
     waiting: Vec<oneshot::Sender<()>>,
+    /// Answered when no flush goes on.
+    #[cfg(any(test, feature = "simulation"))]
+    resting: Vec<oneshot::Sender<()>>,
     /// The last item that was sealed.
     sealed: u64,
     /// A log that was too long when it had this many bytes was answered with a flush.
@@ -149,6 +157,12 @@ impl Writer {
             }
             self.commit();
             self.flush_when_due();
+            #[cfg(any(test, feature = "simulation"))]
+            if !self.checkpoints.is_running {
+                for answer in self.checkpoints.resting.drain(..) {
+                    let _ = answer.send(());
+                }
+            }
         }
         self.close();
     }
@@ -192,6 +206,8 @@ impl Writer {
                     let _ = answer.send(());
                 }
             }
+            #[cfg(any(test, feature = "simulation"))]
+            Request::Rest { answer } => self.checkpoints.resting.push(answer),
             Request::Close => return Go::Close,
         }
         Go::On
