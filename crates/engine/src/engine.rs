@@ -248,6 +248,7 @@ impl Engine {
             input: request.input,
             trace_header: request.trace_header,
             parent: request.parent,
+            input_hash,
             starter_hash: starter_hash.unwrap_or([0; 32]),
             reply,
         };

@@ -6,6 +6,7 @@ mod queues;
 mod retention;
 mod waking;
 mod express;
+mod express_crashes;
 mod heartbeats;
 mod panics;
 mod jobs;

@@ -50,7 +50,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::page::{Page, Room};
-use crate::{Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table};
+use crate::{
+    Appending, AppendingAll, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead,
+    Table,
+};
 use cold::Cold;
 use files::{Files, Folder};
 use flusher::{Compact, Compactor, Flusher};
@@ -245,14 +248,21 @@ impl Store for EmbeddedStore {
     }
 
     fn append(&self, batch: Batch) -> Appending {
+        let appending = self.append_all(vec![batch]);
+        Box::pin(async move { appending.await.pop().unwrap_or_else(|| Err(lost())) })
+    }
+
+    fn append_all(&self, batches: Vec<Batch>) -> AppendingAll {
+        let count = batches.len();
+        let all = move |error| vec![Err(error); count];
         if let Err(error) = self.shared.check_usable() {
-            return Box::pin(ready(Err(error)));
+            return Box::pin(ready(all(error)));
         }
         let (answer, answered) = oneshot::channel();
-        if self.writer.send(Request::Append { batch, answer }).is_err() {
-            return Box::pin(ready(Err(closed())));
+        if self.writer.send(Request::Append { batches, answer }).is_err() {
+            return Box::pin(ready(all(closed())));
         }
-        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(lost())) })
+        Box::pin(async move { answered.await.unwrap_or_else(|_| all(lost())) })
     }
 
     async fn remove(&self, removal: Removal) -> Result<(), Error> {

@@ -25,6 +25,9 @@ pub use batch::{
 /// What an append comes to, as a future that does not borrow the store.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'static>>;
 
+/// What each of several appends comes to, in their order.
+pub type AppendingAll = Pin<Box<dyn Future<Output = Vec<Result<(), Error>>> + Send + 'static>>;
+
 /// The store's promise.
 ///
 /// # Contract
@@ -55,6 +58,19 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `Conflict`, `Fenced`, `Full`: nothing was written. `Damaged`: the store is broken. `Unknown`: it cannot tell.
     fn append(&self, batch: Batch) -> Appending;
+
+    /// Appends each of `batches`, in this order: as as many calls of [`Store::append`], at the price of one where the
+    /// store can.
+    fn append_all(&self, batches: Vec<Batch>) -> AppendingAll {
+        let appending: Vec<Appending> = batches.into_iter().map(|batch| self.append(batch)).collect();
+        Box::pin(async move {
+            let mut results = Vec::with_capacity(appending.len());
+            for append in appending {
+                results.push(append.await);
+            }
+            results
+        })
+    }
 
     /// Removes entities that are where the removal expects them, and changes rows with them. What else is on its way for
     /// these entities must be answered before.

@@ -34,15 +34,25 @@ const CANCEL_PAUSE_MAX: Duration = Duration::from_secs(60);
 const CANCEL_PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Owner {
-    pub(super) fn take_appended(&mut self, appended: Result<Appended, JoinError>) {
-        let Appended { entities, names, logged, result } = match appended {
-            Ok(appended) => appended,
+    pub(super) fn take_round(&mut self, appended: Result<Vec<Appended>, JoinError>) {
+        match appended {
+            Ok(appended) => appended.into_iter().for_each(|appended| self.take_appended(appended)),
             Err(error) => {
                 tracing::error!(%error, "an append was lost");
                 self.shared.broken.send_replace(Some("an append was lost".to_owned()));
-                return;
             }
-        };
+        }
+    }
+
+    fn take_appended(&mut self, mut appended: Appended) {
+        if matches!(appended.result, Err(skald_store::Error::Full(_)))
+            && !self.shared.is_stopping()
+            && let Some(batch) = appended.kept.take()
+        {
+            self.append_again(batch, appended);
+            return;
+        }
+        let Appended { entities, names, logged, kept: _, result } = appended;
         for name in names {
             self.starting.remove(&name);
         }

@@ -240,31 +240,45 @@ impl Owner {
     /// Hands the round's batches to the store.
     pub(super) fn submit(&mut self) {
         let at = self.shared.now().millis;
+        let (mut batches, mut waiting) = (Vec::new(), Vec::new());
         for ((partition, urgency), building) in std::mem::take(&mut self.batches) {
             let Some(epoch) = self.epochs.get(&partition).copied() else { continue };
             let Building { entries, changes, entities, names, logged } = building;
             // A start is refused when the store is full, running work waits for room: they do not share a batch.
             let batch = Batch { partition, epoch, urgency, at, entries, changes };
-            self.shared.metrics.appends.fetch_add(1, Ordering::Relaxed);
-            self.spawn_append(batch, Appended { entities, names, logged, result: Ok(()) });
+            let kept = (urgency == Urgency::RunningWork).then(|| batch.clone());
+            batches.push(batch);
+            waiting.push(Appended { entities, names, logged, kept, result: Ok(()) });
+        }
+        if !batches.is_empty() {
+            self.shared.metrics.appends.fetch_add(batches.len() as u64, Ordering::Relaxed);
+            self.spawn_append(batches, waiting);
         }
     }
 
-    /// `appended` is what comes back when all goes well.
-    fn spawn_append(&mut self, batch: Batch, appended: Appended) {
+    /// `appended` is what comes back, with each batch's result.
+    fn spawn_append(&mut self, batches: Vec<Batch>, mut appended: Vec<Appended>) {
         self.appended = true;
         let shared = Arc::clone(&self.shared);
-        let began = tokio::time::Instant::now();
-        let kept = (batch.urgency == Urgency::RunningWork).then(|| batch.clone());
-        let appending = shared.store.append(batch);
+        let began = Instant::now();
+        let appending = shared.store.append_all(batches);
         self.appends.spawn(async move {
-            let mut result = appending.await;
-            while let (Err(skald_store::Error::Full(_)), Some(batch), false) = (&result, &kept, shared.is_stopping()) {
-                tokio::time::sleep(FULL_PAUSE).await;
-                result = shared.store.append(batch.clone()).await;
+            for (appended, result) in appended.iter_mut().zip(appending.await) {
+                appended.result = result;
             }
             shared.metrics.flush_seconds.observe(began.elapsed());
-            Appended { result, ..appended }
+            appended
+        });
+    }
+
+    /// Running work that found the store full waits for room.
+    pub(super) fn append_again(&mut self, batch: Batch, mut appended: Appended) {
+        let shared = Arc::clone(&self.shared);
+        self.appends.spawn(async move {
+            tokio::time::sleep(FULL_PAUSE).await;
+            appended.kept = Some(batch.clone());
+            appended.result = shared.store.append(batch).await;
+            vec![appended]
         });
     }
 }

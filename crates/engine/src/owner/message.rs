@@ -34,6 +34,8 @@ pub(crate) struct Start {
     pub(crate) input: Payload,
     pub(crate) trace_header: Option<String>,
     pub(crate) parent: Option<Parent>,
+    /// SHA-256 of the input's text.
+    pub(crate) input_hash: [u8; 32],
     /// SHA-256 of the starter key; zeros without one.
     pub(crate) starter_hash: [u8; 32],
     pub(crate) reply: oneshot::Sender<Result<Started, StartExecutionError>>,

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_integrations::Outcome;
 use skald_interpreter::{Command, TaskAnswer};
-use skald_store::{EntityId, Epoch, PartitionId, Urgency};
+use skald_store::{Batch, EntityId, Epoch, PartitionId, Urgency};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -82,7 +82,8 @@ pub(crate) struct Owner {
     /// Idle entities by the time at which they may be parked.
     idle: BTreeSet<(Timestamp, EntityId)>,
     batches: BTreeMap<(PartitionId, Urgency), decide::Building>,
-    appends: JoinSet<Appended>,
+    /// Of one round each.
+    appends: JoinSet<Vec<Appended>>,
     loads: JoinSet<(EntityId, Result<Option<Loaded>, String>)>,
     decisions: JoinSet<Concluded>,
     /// Slices of long-running executions on the compute pool now.
@@ -99,11 +100,13 @@ pub(crate) struct Owner {
     deposed: bool,
 }
 
-/// An append came to its end.
+/// A batch, and what became of it.
 pub(crate) struct Appended {
     entities: Vec<EntityId>,
     names: Vec<Bytes>,
     logged: Vec<decide::Logged>,
+    /// To be appended again when the store is full.
+    kept: Option<Batch>,
     result: Result<(), skald_store::Error>,
 }
 
@@ -151,7 +154,7 @@ impl Owner {
             // What is durable comes first: it lets waiting commands go on.
             tokio::select! {
                 biased;
-                Some(appended) = self.appends.join_next() => self.take_appended(appended),
+                Some(appended) = self.appends.join_next() => self.take_round(appended),
                 Some(decided) = self.decisions.join_next() => self.take_lent(decided),
                 Some(loaded) = self.loads.join_next() => self.take_loaded(loaded),
                 received = receivers.answers.recv_many(&mut answers, ROUND_MESSAGES_MAX) => if received == 0 { return },
@@ -162,7 +165,7 @@ impl Owner {
             }
             // Whatever else is there already belongs to the same round.
             while let Some(appended) = self.appends.try_join_next() {
-                self.take_appended(appended);
+                self.take_round(appended);
             }
             if self.deposed {
                 return self.abdicate();

@@ -13,7 +13,6 @@ use crate::error::{Fault, StartExecutionError};
 use crate::execution::{ExecutionStatus, Started};
 use crate::keys;
 use crate::live;
-use crate::shared::hash_of;
 use crate::stored::{Head, NameRecord};
 
 impl Owner {
@@ -59,7 +58,7 @@ impl Owner {
     }
 
     fn begin(&mut self, start: Start, key: bytes::Bytes) {
-        let Start { machine, name, input, trace_header, parent, starter_hash, reply } = start;
+        let Start { machine, name, input, trace_header, parent, input_hash, starter_hash, reply } = start;
         // Counted before it is looked at: a deletion sees the one or the other.
         let counted = machine.fate.begin_start();
         if machine.fate.is_deleting() {
@@ -72,7 +71,7 @@ impl Owner {
         let entity = EntityId::new(partition, u64::try_from(now.millis).unwrap_or(0), self.shared.entropy.draw());
         let origin = Origin { parent, ..machine.origin(name, trace_header) };
         let started = Started { execution_arn: origin.execution_arn(), started_at: now };
-        let reserved = NameRecord { entity, started_at: now, input_hash: hash_of(&[input.text().as_bytes()]), starter_hash };
+        let reserved = NameRecord { entity, started_at: now, input_hash, starter_hash };
         let execution = Execution::unborn(Arc::clone(&machine.revision.definition));
         let weight = self.shared.live_bytes.weigh(input.byte_count());
         let mut live = Entity::new(execution, Arc::clone(&machine.fate), machine.prefix.as_slice().into(), now, weight);
@@ -90,7 +89,7 @@ impl Owner {
 fn same_name_answer(start: &Start, existing: &NameRecord, status: ExecutionStatus) -> Result<Started, StartExecutionError> {
     let arn = start.execution_arn();
     let same_starter = start.starter_hash != [0; 32] && start.starter_hash == existing.starter_hash;
-    let same_input = hash_of(&[start.input.text().as_bytes()]) == existing.input_hash;
+    let same_input = start.input_hash == existing.input_hash;
     if same_starter || (same_input && status == ExecutionStatus::Running) {
         return Ok(Started { execution_arn: arn, started_at: existing.started_at });
     }

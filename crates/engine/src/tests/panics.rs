@@ -19,6 +19,7 @@ use crate::error::{DescribeMachineError, StartExecutionError, StopExecutionError
 use crate::execution::Started;
 use crate::options::Compute;
 use crate::owner::{Request, Start};
+use crate::shared::hash_of;
 
 /// Decided on the compute pool.
 const WAITS: &str = r#"{ "QueryLanguage": "JSONata", "StartAt": "Long", "States": {
@@ -48,8 +49,16 @@ fn start_of_nothing(engine: &Engine) -> (Request, oneshot::Receiver<Result<Start
     };
     let (reply, answer) = oneshot::channel();
     let input = Payload::empty_object();
-    let start =
-        Start { machine: Arc::new(machine), name: "run".to_owned(), input, trace_header: None, parent: None, starter_hash: [0; 32], reply };
+    let start = Start {
+        machine: Arc::new(machine),
+        name: "run".to_owned(),
+        input_hash: hash_of(&[input.text().as_bytes()]),
+        input,
+        trace_header: None,
+        parent: None,
+        starter_hash: [0; 32],
+        reply,
+    };
     (Request::Start(Box::new(start)), answer)
 }
 

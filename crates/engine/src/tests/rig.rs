@@ -20,21 +20,34 @@ pub(super) const BEGINNING_MS: i64 = 1_700_000_000_000;
 /// How an engine finds a head.
 pub(super) type Found = fn(StoredHead) -> StoredHead;
 
-/// A store that notes after which positions journals are read to be folded, and takes its time for a flush.
+/// Hears of an append before it takes effect.
+type Told = Box<dyn Fn(&MemoryStore) + Send + Sync>;
+
+/// A store that notes after which positions journals are read to be folded, takes its time for a flush, and tells of
+/// appends.
 pub(super) struct Watched {
     pub(super) store: MemoryStore,
     found: Found,
     flush: Duration,
+    told: Told,
     pub(super) reads: Mutex<Vec<Position>>,
 }
 
 impl Watched {
     pub(super) fn finding(found: Found) -> Arc<Self> {
-        Arc::new(Self { store: MemoryStore::new(), found, flush: Duration::ZERO, reads: Mutex::default() })
+        Arc::new(Self { found, ..Self::new() })
     }
 
     pub(super) fn flushing_for(flush: Duration) -> Arc<Self> {
-        Arc::new(Self { store: MemoryStore::new(), found: |head| head, flush, reads: Mutex::default() })
+        Arc::new(Self { flush, ..Self::new() })
+    }
+
+    pub(super) fn told_of_appends(told: impl Fn(&MemoryStore) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { told: Box::new(told), ..Self::new() })
+    }
+
+    fn new() -> Self {
+        Self { store: MemoryStore::new(), found: |head| head, flush: Duration::ZERO, told: Box::new(|_| ()), reads: Mutex::default() }
     }
 }
 
@@ -45,6 +58,7 @@ impl Store for Watched {
     }
 
     fn append(&self, batch: Batch) -> Appending {
+        (self.told)(&self.store);
         let (appending, flush) = (self.store.append(batch), self.flush);
         Box::pin(async move {
             tokio::time::sleep(flush).await;
@@ -140,11 +154,15 @@ pub(super) fn options() -> Options {
 
 /// Makes the machine `M`; its ARN.
 pub(super) async fn create_machine(engine: &Engine, definition: &str) -> String {
+    create_machine_of(engine, MachineType::Standard, definition).await
+}
+
+pub(super) async fn create_machine_of(engine: &Engine, machine_type: MachineType, definition: &str) -> String {
     let machine = CreateMachine {
         name: "M".to_owned(),
         definition: definition.to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
-        machine_type: MachineType::Standard,
+        machine_type,
         configuration: Configuration { logging: "{}".into(), tracing: "{}".into(), encryption: "{}".into(), tags: "[]".into() },
     };
     engine.create_machine(&scope(), machine).await.expect("the definition is right").arn

@@ -57,7 +57,7 @@ struct Carrier<'a> {
     store: &'a EmbeddedStore,
     batch: Batch,
     bytes: usize,
-    in_flight: VecDeque<oneshot::Receiver<Result<(), Error>>>,
+    in_flight: VecDeque<oneshot::Receiver<Vec<Result<(), Error>>>>,
     counter: Counter,
 }
 
@@ -76,14 +76,15 @@ impl Carrier<'_> {
         let batch = std::mem::replace(&mut self.batch, next);
         self.bytes = 0;
         let (answer, answered) = oneshot::channel();
-        self.store.writer.send(Request::Append { batch, answer }).map_err(|_| closed())?;
+        self.store.writer.send(Request::Append { batches: vec![batch], answer }).map_err(|_| closed())?;
         self.in_flight.push_back(answered);
         if self.in_flight.len() < IN_FLIGHT_MAX { Ok(()) } else { self.wait() }
     }
 
     /// For the oldest that is on its way.
     fn wait(&mut self) -> Result<(), Error> {
-        self.in_flight.pop_front().map_or(Ok(()), |answered| answered.blocking_recv().unwrap_or_else(|_| Err(lost())))
+        let Some(answered) = self.in_flight.pop_front() else { return Ok(()) };
+        answered.blocking_recv().map_err(|_| lost())?.into_iter().collect()
     }
 
     fn finish(mut self) -> Result<Counter, Error> {

@@ -22,9 +22,10 @@ use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Posit
 
 /// What the writer is asked.
 pub(super) enum Request {
+    /// Answers for each batch.
     Append {
-        batch: Batch,
-        answer: Answer<()>,
+        batches: Vec<Batch>,
+        answer: oneshot::Sender<Vec<Result<(), Error>>>,
     },
     /// `known`: keys in the cold tree of entities that had no tail when these were looked up.
     Remove {
@@ -93,7 +94,7 @@ pub(super) struct Writer {
 pub(super) struct Group {
     frame: FrameBuffer,
     items: Vec<Item>,
-    answers: Vec<(Waiting, Result<(), Error>)>,
+    answers: Vec<Waiting>,
     /// Where entities are after the group's batches.
     positions: HashMap<EntityId, Position>,
     /// Whether keys are taken after the group's batches, by table.
@@ -103,10 +104,11 @@ pub(super) struct Group {
     known: Known,
 }
 
-/// Who is answered, with what beside success.
+/// Who is answered, and what, if the group is written.
 enum Waiting {
-    Append(Answer<()>),
-    Claim(Answer<Epoch>, Epoch),
+    Append(oneshot::Sender<Vec<Result<(), Error>>>, Vec<Result<(), Error>>),
+    Claim(Answer<Epoch>, Result<Epoch, Error>),
+    Other(Answer<()>, Result<(), Error>),
 }
 
 #[derive(Default)]
@@ -128,7 +130,7 @@ pub(super) struct Checkpoints {
 
 /// A frame takes no more requests above this: a flush then costs more than its latency.
 const GROUP_BYTES_MAX: usize = 4 << 20;
-const GROUP_REQUESTS_MAX: usize = 8192;
+const GROUP_ITEMS_MAX: usize = 8192;
 
 /// While one memtable is flushed, this many are filled before starts are refused.
 const MEMTABLES_MAX: u64 = 8;
@@ -151,7 +153,7 @@ impl Writer {
         while go == Go::On {
             let Ok(first) = self.requests.recv() else { break };
             go = self.take(first);
-            while go == Go::On && self.group.frame.size() < GROUP_BYTES_MAX && self.group.answers.len() < GROUP_REQUESTS_MAX {
+            while go == Go::On && self.group.frame.size() < GROUP_BYTES_MAX && self.group.items.len() < GROUP_ITEMS_MAX {
                 let Ok(next) = self.requests.try_recv() else { break };
                 go = self.take(next);
             }
@@ -169,12 +171,9 @@ impl Writer {
 
     fn take(&mut self, request: Request) -> Go {
         match request {
-            Request::Append { batch, answer } => {
-                let checked = self.check(&batch);
-                if checked.is_ok() {
-                    self.group.add_batch(batch);
-                }
-                self.group.answers.push((Waiting::Append(answer), checked));
+            Request::Append { batches, answer } => {
+                let checked = batches.into_iter().map(|batch| self.check(&batch).map(|()| self.group.add_batch(batch))).collect();
+                self.group.answers.push(Waiting::Append(answer, checked));
             }
             Request::Remove { removal, known, answer } => {
                 let condition = removal.condition();
@@ -182,7 +181,7 @@ impl Writer {
                 if checked.is_ok() {
                     self.group.add_removal(removal, known);
                 }
-                self.group.answers.push((Waiting::Append(answer), checked));
+                self.group.answers.push(Waiting::Other(answer, checked));
             }
             Request::Claim { partition, answer } => {
                 let facts = self.group.facts.get_or_insert_with(|| self.facts.clone());
@@ -190,11 +189,11 @@ impl Writer {
                 let epoch = Epoch(facts.epoch);
                 facts.owners.insert(partition, epoch);
                 self.group.add(Item::Claim { partition, epoch });
-                self.group.answers.push((Waiting::Claim(answer, epoch), self.shared.check_usable()));
+                self.group.answers.push(Waiting::Claim(answer, self.shared.check_usable().map(|()| epoch)));
             }
             Request::Manifest { version, checksum, answer } => {
                 self.group.add(Item::Manifest { version, checksum });
-                self.group.answers.push((Waiting::Append(answer), self.shared.check_usable()));
+                self.group.answers.push(Waiting::Other(answer, self.shared.check_usable()));
             }
             Request::Checkpoint { answer } => self.checkpoints.waiting.push(answer),
             Request::End { answer } => {
@@ -249,14 +248,8 @@ impl Writer {
                 Some(Error::Damaged(why))
             }
         };
-        for (waiting, checked) in self.group.answers.drain(..) {
-            // A refusal may rest on a batch of the group: it fails with it.
-            let answer = failed.clone().map_or(checked, Err);
-            // Nobody may be there to hear it.
-            match waiting {
-                Waiting::Append(sender) => drop(sender.send(answer)),
-                Waiting::Claim(sender, epoch) => drop(sender.send(answer.map(|()| epoch))),
-            }
+        for waiting in self.group.answers.drain(..) {
+            waiting.answer(failed.as_ref());
         }
         self.group.clear();
     }
@@ -321,6 +314,19 @@ impl Writer {
             }
         }
         self.shared.break_down("it is closed");
+    }
+}
+
+impl Waiting {
+    /// What the group failed with, everybody is told: a refusal, too, may rest on a batch of it.
+    fn answer(self, failed: Option<&Error>) {
+        // Nobody may be there to hear it.
+        match (self, failed) {
+            (Self::Append(sender, checked), None) => drop(sender.send(checked)),
+            (Self::Append(sender, checked), Some(error)) => drop(sender.send(vec![Err(error.clone()); checked.len()])),
+            (Self::Claim(sender, checked), failed) => drop(sender.send(failed.cloned().map_or(checked, Err))),
+            (Self::Other(sender, checked), failed) => drop(sender.send(failed.cloned().map_or(checked, Err))),
+        }
     }
 }
 
