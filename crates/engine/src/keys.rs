@@ -26,8 +26,16 @@ pub(crate) fn partition_of(machine_arn: &str, execution_name: &str) -> Partition
 }
 
 /// A key in the making.
-#[derive(Default)]
 struct Key(Vec<u8>);
+
+/// Room for most keys: a machine's prefix and an execution's name.
+const KEY_BYTES_USUAL: usize = 160;
+
+impl Default for Key {
+    fn default() -> Self {
+        Self(Vec::with_capacity(KEY_BYTES_USUAL))
+    }
+}
 
 impl Key {
     fn text(mut self, text: &str) -> Self {

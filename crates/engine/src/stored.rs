@@ -21,7 +21,8 @@ pub(crate) struct NameRecord {
 
 impl NameRecord {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut bytes = vec![VERSION];
+        let mut bytes = Vec::with_capacity(89);
+        bytes.push(VERSION);
         bytes.extend_from_slice(&self.entity.to_bytes());
         bytes.extend_from_slice(&self.started_at.millis.to_be_bytes());
         bytes.extend_from_slice(&self.input_hash);
@@ -57,7 +58,8 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut bytes = vec![VERSION, self.status as u8, u8::from(self.listed)];
+        let mut bytes = Vec::with_capacity(27 + self.name.len());
+        bytes.extend_from_slice(&[VERSION, self.status as u8, u8::from(self.listed)]);
         for time in [Some(self.started_at), self.stopped_at, self.timer_due] {
             bytes.extend_from_slice(&time.map_or(i64::MIN, |time| time.millis).to_be_bytes());
         }
@@ -110,7 +112,8 @@ pub(crate) struct Retained {
 impl Retained {
     /// Version, status, time, the prefix's length, prefix, name.
     pub(crate) fn encode(&self) -> Bytes {
-        let mut bytes = vec![VERSION, self.status as u8];
+        let mut bytes = Vec::with_capacity(12 + self.prefix.len() + self.name.len());
+        bytes.extend_from_slice(&[VERSION, self.status as u8]);
         bytes.extend_from_slice(&self.sorted_by.millis.to_be_bytes());
         bytes.extend_from_slice(&u16::try_from(self.prefix.len()).expect("names are short").to_be_bytes());
         bytes.extend_from_slice(&self.prefix);
@@ -154,7 +157,9 @@ impl Head {
     pub(crate) fn encode(&self) -> Bytes {
         let envelope = self.envelope.encode();
         let length = u32::try_from(envelope.len()).expect("a name has at most 80 characters");
-        let mut bytes = vec![VERSION];
+        let folded_bytes = self.folded.as_ref().map_or(0, |folded| 8 + folded.snapshot.len());
+        let mut bytes = Vec::with_capacity(5 + envelope.len() + folded_bytes);
+        bytes.push(VERSION);
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(&envelope);
         if let Some(folded) = &self.folded {
