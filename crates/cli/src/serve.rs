@@ -87,7 +87,13 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         region,
         credentials: skald_integrations::credentials::find(&variable),
     })?;
-    let engine = Engine::open(store, Arc::new(integrations), options).await.context("the engine did not start")?;
+    let engine = tokio::select! {
+        opened = Engine::open(store, Arc::new(integrations), options) => opened.context("the engine did not start")?,
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopping before everything is open");
+            return Ok(());
+        }
+    };
     announce(address)?;
     let broken = OnceLock::new();
     let served = Server::serve(listener, engine.clone(), config, async {

@@ -14,7 +14,8 @@ use skald_store::embedded::simulated::{Harm, SimulatedFiles, damage_tree, wait_f
 use skald_store::embedded::{EmbeddedStore, Options};
 use skald_store::memory::MemoryStore;
 use skald_store::{
-    Appending, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead, Table,
+    Appending, AppendingAll, Batch, Direction, EntityId, Epoch, Error, PartitionId, Position, Removal, Store, StoredChunk, StoredHead,
+    Table,
 };
 use tempfile::TempDir;
 
@@ -227,8 +228,13 @@ impl Store for RestingStore {
     }
 
     fn append(&self, batch: Batch) -> Appending {
+        let appended = self.append_all(vec![batch]);
+        Box::pin(async move { appended.await.pop().expect("an answer for each") })
+    }
+
+    fn append_all(&self, batches: Vec<Batch>) -> AppendingAll {
         self.make_room();
-        let appended = wait_for(self.store.append(batch));
+        let appended = wait_for(self.store.append_all(batches));
         self.rest();
         Box::pin(std::future::ready(appended))
     }

@@ -56,42 +56,45 @@ impl FailingJournal {
 /// Writes what waits, in order; answers once all of it is written.
 async fn flush(world: Arc<World>, life: u32, disk: Arc<dyn Store>, pending: Arc<Mutex<Vec<Pending>>>) {
     tokio::time::sleep(Duration::from_millis(world.settings.flush_ms)).await;
-    let batches = std::mem::take(&mut *pending.lock().expect("no panic while appending"));
-    let mut answers = Vec::new();
-    for Pending { batch, done } in batches {
+    let waiting = std::mem::take(&mut *pending.lock().expect("no panic while appending"));
+    let mut group = Group { world: &world, disk: &*disk, batches: Vec::new(), done: Vec::new(), answers: Vec::new() };
+    for Pending { batch, done } in waiting {
         if world.is_crashed() {
             // Nobody is ever told.
             std::future::pending::<()>().await;
         }
-        let fault = world.next_fault();
-        let result = match fault {
+        match world.next_fault() {
             Some(FaultKind::CrashBefore) => {
-                world.crash();
-                std::future::pending().await
-            }
-            Some(FaultKind::Full { .. }) => Err(Error::Full("the disk is full".to_owned())),
-            Some(FaultKind::Conflict) => Err(Error::Conflict("a simulated one".to_owned())),
-            Some(FaultKind::UnknownLost) => Err(Error::Unknown("a simulated loss".to_owned())),
-            Some(FaultKind::CrashAfter | FaultKind::UnknownWritten | FaultKind::Takeover) | None => write(&world, &*disk, batch).await,
-        };
-        match fault {
-            Some(FaultKind::CrashAfter) => {
+                group.write().await;
                 world.crash();
                 std::future::pending::<()>().await;
             }
+            Some(FaultKind::CrashAfter) => {
+                group.add(batch, done);
+                group.write().await;
+                world.crash();
+                std::future::pending::<()>().await;
+            }
+            Some(FaultKind::Full { .. }) => group.refuse(done, Error::Full("the disk is full".to_owned())).await,
+            Some(FaultKind::Conflict) => group.refuse(done, Error::Conflict("a simulated one".to_owned())).await,
+            Some(FaultKind::UnknownLost) => group.refuse(done, Error::Unknown("a simulated loss".to_owned())).await,
             Some(FaultKind::UnknownWritten) => {
-                answers.push((done, result.and(Err(Error::Unknown("a simulated one, written".to_owned())))));
+                group.add(batch, done);
+                group.write().await;
+                if let Some((_, written @ Ok(()))) = group.answers.last_mut() {
+                    *written = Err(Error::Unknown("a simulated one, written".to_owned()));
+                }
             }
             Some(FaultKind::Takeover) => {
+                group.add(batch, done);
+                group.write().await;
                 world.takeover.notify_one();
-                answers.push((done, result));
             }
-            Some(FaultKind::CrashBefore | FaultKind::Full { .. } | FaultKind::UnknownLost | FaultKind::Conflict) | None => {
-                answers.push((done, result));
-            }
+            None => group.add(batch, done),
         }
     }
-    for (done, result) in answers {
+    group.write().await;
+    for (done, result) in group.answers {
         if result == Err(Error::Fenced) {
             world.memory().deposed.insert(life);
         }
@@ -100,19 +103,46 @@ async fn flush(world: Arc<World>, life: u32, disk: Arc<dyn Store>, pending: Arc<
     }
 }
 
-async fn write(world: &World, disk: &dyn Store, batch: Batch) -> Result<(), Error> {
-    let result = disk.append(batch.clone()).await;
-    match &result {
-        Ok(()) => world.became_durable(&batch),
-        Err(Error::Damaged(_)) => {
-            // The server would end now. What became of the batch is seen when the store is opened again.
-            world.leave_in_doubt(batch);
-            world.crash();
-            std::future::pending::<()>().await;
-        }
-        Err(Error::Conflict(_) | Error::Fenced | Error::Full(_) | Error::Unknown(_)) => {}
+/// What the store is given in one call.
+struct Group<'a> {
+    world: &'a World,
+    disk: &'a dyn Store,
+    batches: Vec<Batch>,
+    done: Vec<oneshot::Sender<Result<(), Error>>>,
+    /// Of what was written before.
+    answers: Vec<(oneshot::Sender<Result<(), Error>>, Result<(), Error>)>,
+}
+
+impl Group<'_> {
+    fn add(&mut self, batch: Batch, done: oneshot::Sender<Result<(), Error>>) {
+        self.batches.push(batch);
+        self.done.push(done);
     }
-    result
+
+    /// Answers in turn, and writes nothing.
+    async fn refuse(&mut self, done: oneshot::Sender<Result<(), Error>>, error: Error) {
+        self.write().await;
+        self.answers.push((done, Err(error)));
+    }
+
+    async fn write(&mut self) {
+        let batches = std::mem::take(&mut self.batches);
+        let results = self.disk.append_all(batches.clone()).await;
+        if results.iter().any(|result| matches!(result, Err(Error::Damaged(_)))) {
+            // The server would end now. What became of these is seen when the store is opened again.
+            for batch in batches {
+                self.world.leave_in_doubt(batch);
+            }
+            self.world.crash();
+            return std::future::pending().await;
+        }
+        for ((batch, done), result) in batches.iter().zip(self.done.drain(..)).zip(results) {
+            if result.is_ok() {
+                self.world.became_durable(batch);
+            }
+            self.answers.push((done, result));
+        }
+    }
 }
 
 #[async_trait]

@@ -199,6 +199,22 @@ impl Removal {
 }
 
 impl Batch {
+    /// Of its records, heads, keys and values.
+    pub fn byte_count(&self) -> usize {
+        let of_entries = self
+            .entries
+            .iter()
+            .map(|Entry { chunk, head, .. }| chunk.as_ref().map_or(0, |chunk| chunk.bytes.len()) + head.as_ref().map_or(0, Bytes::len));
+        let of_changes = self.changes.iter().map(|change| {
+            let value = match &change.operation {
+                Operation::Put(value) | Operation::PutIfAbsent(value) => value.len(),
+                Operation::Delete => 0,
+            };
+            change.key.len() + value
+        });
+        of_entries.sum::<usize>() + of_changes.sum::<usize>()
+    }
+
     /// Every entity is where the batch expects it. `position` answers where an entity is.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ pub async fn check(new_disk: NewDisk<'_>, seeds: std::ops::Range<u64>) {
     records_come_back_in_order(new_disk()).await;
     heads_are_replaced(new_disk()).await;
     batches_take_effect_in_order(new_disk()).await;
+    several_in_one_call_are_judged_one_by_one(new_disk()).await;
     tables_are_ordered(new_disk()).await;
     later_changes_see_earlier_ones(new_disk()).await;
     the_latest_time_is_kept(new_disk()).await;
@@ -335,6 +336,37 @@ async fn batches_take_effect_in_order(mut disk: Box<dyn Disk>) {
         .collect();
     assert_eq!(texts, (0..=100).map(|number| number.to_string()).collect::<Vec<_>>());
     assert_eq!(store.get(Table::Meta, b"last").await, Ok(Some(Bytes::from_static(b"99"))));
+}
+
+/// Rules 1, 2, 3, 4 and 8 hold for each batch of a call.
+async fn several_in_one_call_are_judged_one_by_one(mut disk: Box<dyn Disk>) {
+    let store = disk.open().await;
+    let (fenced, epoch) = (claim(&store, THERE).await, claim(&store, HERE).await);
+    claim(&store, THERE).await;
+    let before = store.append(batch(epoch).entry(records(entity(1), 0, 1, "before")));
+    let results = store.append_all(vec![
+        batch(epoch).entry(records(entity(1), 1, 1, "first")).change(put_if_absent(Table::Names, "name", "first")),
+        batch(epoch).entry(records(entity(1), 1, 1, "late")).change(put(Table::Meta, "late", "x")),
+        batch(epoch).entry(records(entity(2), 0, 1, "taken")).change(put_if_absent(Table::Names, "name", "taken")),
+        Batch { partition: THERE, ..batch(fenced) }.change(put(Table::Meta, "fenced", "x")),
+        batch(epoch).entry(records(entity(1), 2, 1, "second")),
+    ]);
+    let after = store.append(batch(epoch).entry(records(entity(1), 3, 1, "after")));
+    assert_eq!(after.await, Ok(()));
+    let results = results.await;
+    assert_eq!((results.len(), &results[0], &results[3], &results[4]), (5, &Ok(()), &Err(Error::Fenced), &Ok(())));
+    assert!(results[1..3].iter().all(|result| matches!(result, Err(Error::Conflict(_)))), "{results:?}");
+    assert_eq!(before.await, Ok(()));
+    assert_eq!(store.append_all(Vec::new()).await, []);
+    let store = crash_and_open(&mut disk, store).await;
+    let chunks = store.read(entity(1), Position(0), usize::MAX).await.expect("readable");
+    let texts: Vec<_> = chunks.iter().map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned()).collect();
+    assert_eq!(texts, ["before", "first", "second", "after"]);
+    assert_eq!(store.position(entity(2)).await, Ok(Position(0)));
+    assert_eq!(store.get(Table::Names, b"name").await, Ok(Some(Bytes::from_static(b"first"))));
+    for key in [b"late".as_slice(), b"fenced"] {
+        assert_eq!(store.get(Table::Meta, key).await, Ok(None));
+    }
 }
 
 async fn tables_are_ordered(mut disk: Box<dyn Disk>) {

@@ -39,6 +39,7 @@ mod writer;
 use std::fs::{self, File, TryLockError};
 use std::future::ready;
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
@@ -181,10 +182,20 @@ impl EmbeddedStore {
             is_tree_behind: false,
         };
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.push(spawn("skald-log", move || writes.run())?);
-        threads.push(spawn("skald-flush", move || flushes.run())?);
-        threads.push(spawn("skald-compact", move || compacts.run())?);
+        threads.push(self.spawn("skald-log", move || writes.run())?);
+        threads.push(self.spawn("skald-flush", move || flushes.run())?);
+        threads.push(self.spawn("skald-compact", move || compacts.run())?);
         Ok(())
+    }
+
+    /// A thread whose panic breaks the store down: nobody would ever be answered otherwise.
+    fn spawn(&self, name: &'static str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+        let shared = Arc::clone(&self.shared);
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
+                shared.break_down(&format!("the thread {name} panicked"));
+            }
+        })
     }
 
     /// Flushes the cold tree, drops the log that this makes superfluous, and compacts: what a quiet moment would bring.
@@ -474,10 +485,6 @@ fn write_format(folder: &Path) -> std::io::Result<()> {
     // The folder itself may be new too.
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     files::sync_folder(parent.unwrap_or(Path::new(".")))
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Error {

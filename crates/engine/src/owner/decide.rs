@@ -29,6 +29,8 @@ use crate::token::Token;
 pub(crate) const SLICE_STEPS_MAX: u64 = 5_000_000;
 /// Executions that carry more payload than this are decided on the compute pool.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// What goes to the store in one call, about: it is written in one piece.
+const CALL_BYTES_MAX: usize = 2 << 20;
 /// How long a full store is given before an append is tried again.
 pub(crate) const FULL_PAUSE: Duration = Duration::from_millis(200);
 
@@ -240,18 +242,22 @@ impl Owner {
     /// Hands the round's batches to the store.
     pub(super) fn submit(&mut self) {
         let at = self.shared.now().millis;
-        let (mut batches, mut waiting) = (Vec::new(), Vec::new());
+        let (mut batches, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0);
         for ((partition, urgency), building) in std::mem::take(&mut self.batches) {
             let Some(epoch) = self.epochs.get(&partition).copied() else { continue };
             let Building { entries, changes, entities, names, logged } = building;
             // A start is refused when the store is full, running work waits for room: they do not share a batch.
             let batch = Batch { partition, epoch, urgency, at, entries, changes };
+            bytes += batch.byte_count();
             let kept = (urgency == Urgency::RunningWork).then(|| batch.clone());
             batches.push(batch);
             waiting.push(Appended { entities, names, logged, kept, result: Ok(()) });
+            if bytes > CALL_BYTES_MAX {
+                self.spawn_append(std::mem::take(&mut batches), std::mem::take(&mut waiting));
+                bytes = 0;
+            }
         }
         if !batches.is_empty() {
-            self.shared.metrics.appends.fetch_add(batches.len() as u64, Ordering::Relaxed);
             self.spawn_append(batches, waiting);
         }
     }
@@ -260,6 +266,7 @@ impl Owner {
     fn spawn_append(&mut self, batches: Vec<Batch>, mut appended: Vec<Appended>) {
         self.appended = true;
         let shared = Arc::clone(&self.shared);
+        shared.metrics.appends.fetch_add(batches.len() as u64, Ordering::Relaxed);
         let began = Instant::now();
         let appending = shared.store.append_all(batches);
         self.appends.spawn(async move {

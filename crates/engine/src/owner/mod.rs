@@ -163,7 +163,9 @@ impl Owner {
                 // Whoever shares this thread has a turn, too.
                 () = tokio::task::yield_now(), if more => {}
             }
-            // Whatever else is there already belongs to the same round.
+            // Whoever is about to send has a turn first, and whatever is there then belongs to the same round: otherwise the
+            // first sender of many would wake the owner, for a round of its own.
+            tokio::task::yield_now().await;
             while let Some(appended) = self.appends.try_join_next() {
                 self.take_round(appended);
             }

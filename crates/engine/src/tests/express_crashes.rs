@@ -1,5 +1,5 @@
-//! Express executions when the process dies before any append: asynchronous ones run at least once, synchronous ones at
-//! most once.
+//! Express executions when the process dies before any append, or after any acknowledgement: asynchronous ones run at
+//! least once, synchronous ones at most once.
 
 use std::sync::Mutex;
 
@@ -49,19 +49,23 @@ impl Perform for Function {
 }
 
 async fn until_none_is_unfinished(store: &MemoryStore) {
-    while !store.scan(Table::Express, &[], &[0xFF; 17], Direction::Forward, 1).await.expect("a memory store").is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let emptied = async {
+        while !store.scan(Table::Express, &[], &[0xFF; 17], Direction::Forward, 1).await.expect("a memory store").is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), emptied).await.expect("what has begun comes to its end");
 }
 
 #[tokio::test(start_paused = true)]
 async fn wherever_the_process_dies_asynchronous_ones_run_and_synchronous_ones_do_not_run_again() {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let crashes: Arc<Mutex<Vec<(MemoryStore, Seen)>>> = Arc::default();
-    let store = Watched::told_of_appends({
+    let crash_here = {
         let (seen, crashes) = (Arc::clone(&seen), Arc::clone(&crashes));
-        move |store| crashes.lock().expect("no panic").push((store.fork(), seen.lock().expect("no panic").clone()))
-    });
+        move |store: &MemoryStore| crashes.lock().expect("no panic").push((store.fork(), seen.lock().expect("no panic").clone()))
+    };
+    let store = Watched::told_of_appends(Duration::from_millis(3), crash_here.clone());
     let engine = open(store.clone(), Arc::new(Function(Arc::clone(&seen))), Compute::Owner).await;
     create_machine_of(&engine, MachineType::Express, TWO_TASKS).await;
     let synchronous = tokio::spawn({
@@ -71,6 +75,7 @@ async fn wherever_the_process_dies_asynchronous_ones_run_and_synchronous_ones_do
     for name in ASYNCHRONOUS {
         engine.start_execution(&scope(), start_of(name)).await.expect("there is room");
         seen.lock().expect("no panic").acknowledged.push(name.to_owned());
+        crash_here(&store.store);
         tokio::time::sleep(Duration::from_millis(7)).await;
     }
     synchronous.await.expect("no panic").expect("there is room");
@@ -79,18 +84,18 @@ async fn wherever_the_process_dies_asynchronous_ones_run_and_synchronous_ones_do
     // One append for the machine; one at the start and one at the end of each.
     let crashes = std::mem::take(&mut *crashes.lock().expect("no panic"));
     assert!(crashes.len() > 2 * ASYNCHRONOUS.len(), "{}", crashes.len());
-    for (append, (left, before)) in crashes.into_iter().enumerate() {
+    for (crash, (left, before)) in crashes.into_iter().enumerate() {
         let after = Arc::new(Mutex::new(before.clone()));
         let engine = open(Arc::new(left.clone()), Arc::new(Function(Arc::clone(&after))), Compute::Owner).await;
         until_none_is_unfinished(&left).await;
         engine.stop(Duration::from_secs(1)).await;
         let after = after.lock().expect("no panic").clone();
         for name in &before.acknowledged {
-            assert!(after.calls_of(name, "Second") > 0, "died before append {append}: {name} never came to its end: {after:?}");
+            assert!(after.calls_of(name, "Second") > 0, "crash {crash}: {name} never came to its end: {after:?}");
         }
         for state in ["First", "Second"] {
             let calls = (before.calls_of(SYNCHRONOUS, state), after.calls_of(SYNCHRONOUS, state));
-            assert_eq!(calls.0, calls.1, "died before append {append}: a synchronous execution went on");
+            assert_eq!(calls.0, calls.1, "crash {crash}: a synchronous execution went on");
         }
     }
 }

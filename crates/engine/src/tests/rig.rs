@@ -42,8 +42,8 @@ impl Watched {
         Arc::new(Self { flush, ..Self::new() })
     }
 
-    pub(super) fn told_of_appends(told: impl Fn(&MemoryStore) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { told: Box::new(told), ..Self::new() })
+    pub(super) fn told_of_appends(flush: Duration, told: impl Fn(&MemoryStore) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { flush, told: Box::new(told), ..Self::new() })
     }
 
     fn new() -> Self {

@@ -82,7 +82,11 @@ impl Log {
                 }
                 // After a kill or a failed flush the last frame may be in the system's memory only, and look written.
                 let begin = offset - scan.last_frame.len() as u64;
-                file.write_at(begin, &scan.last_frame).and_then(|()| file.sync()).map_err(cannot)?;
+                file.write_at(begin, &scan.last_frame).map_err(cannot)?;
+                if scan.is_torn && offset + FRAME_HEADER_BYTES as u64 <= size {
+                    file.write_at(offset, &[0; FRAME_HEADER_BYTES]).map_err(cannot)?;
+                }
+                file.sync().map_err(cannot)?;
                 (Segment { file, header, size }, offset)
             }
             None => {

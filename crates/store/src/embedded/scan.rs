@@ -64,6 +64,10 @@ impl Scan {
         }
         let is_cut_short = bytes.len() < SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES;
         let is_torn = is_cut_short || FrameHeader::is_begun(bytes, offset, header.salt);
+        // A frame that was never finished is erased before the log goes on behind it.
+        if let Some((before, _, end)) = self.active.as_ref().filter(|_| self.is_torn && is_torn && offset == SEGMENT_HEADER_BYTES) {
+            return Err(damaged(before.generation, *end, "what is there is no frame, and a later segment was begun"));
+        }
         if self.active.is_none() || offset > SEGMENT_HEADER_BYTES || is_torn {
             self.active = Some((header, bytes.len() as u64, offset as u64));
             self.last_frame = bytes[last..offset].to_vec();

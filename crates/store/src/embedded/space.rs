@@ -11,6 +11,7 @@
 //! on allocated space is never about room.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -81,7 +82,12 @@ impl Space {
 
     pub(super) fn spawn(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
         let space = Arc::clone(self);
-        std::thread::Builder::new().name("skald-log-space".to_owned()).spawn(move || space.run())
+        std::thread::Builder::new().name("skald-log-space".to_owned()).spawn(move || {
+            if std::panic::catch_unwind(AssertUnwindSafe(|| space.run())).is_err() {
+                space.lock().broken = Some("the thread that allocates the log's segments panicked".to_owned());
+                space.changed.notify_all();
+            }
+        })
     }
 
     /// Whether there is no room but the reserve.
