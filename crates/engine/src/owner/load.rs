@@ -67,6 +67,7 @@ impl Owner {
             }
         };
         let items = self.loading.remove(&entity).unwrap_or_default();
+        self.unreadable.remove(&entity);
         match loaded {
             Ok(Some(loaded)) => {
                 self.bring_in(entity, loaded, items);
@@ -103,6 +104,7 @@ impl Owner {
         }
         if !self.shared.is_stopping() {
             self.loading.insert(entity, kept);
+            self.unreadable.insert(entity);
             self.spawn_load(entity, READ_PAUSE);
         }
     }

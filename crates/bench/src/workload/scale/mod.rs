@@ -14,7 +14,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use skald_asl::Timestamp;
 
-use super::{Ground, ORDER, chain_definition, meter, run_workflows};
+use super::{ORDER, chain_definition, meter, run_workflows};
 use crate::client::{Client, text_of};
 use crate::http;
 use crate::lane::{Shown, Started, Starter, Tally, Watch, Workflow};
