@@ -51,7 +51,10 @@ impl Owner {
     fn spawn_load(&mut self, entity: EntityId, pause: Duration) {
         let shared = Arc::clone(&self.shared);
         self.loads.spawn(async move {
-            tokio::time::sleep(pause).await;
+            // Even a pause of nothing would take until the clock's next tick.
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             // A task of its own, so that a panic is this entity's failure.
             let reading = tokio::spawn(async move { read_execution(&shared, entity).await });
             (entity, reading.await.unwrap_or_else(|error| Err(error.to_string())))
