@@ -1,6 +1,6 @@
 //! Sends numbered requests, each at its time, by whichever connection is free.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,8 @@ pub struct Paced {
 struct All {
     request: Box<dyn Fn(u64) -> Vec<u8>>,
     plan: Plan,
-    began: Instant,
+    /// When the first lane had its first turn: all are connected then.
+    began: OnceCell<Instant>,
     next: Cell<u64>,
     sent: Rc<RefCell<Vec<Instant>>>,
 }
@@ -40,7 +41,7 @@ impl Paced {
         tally: &Tally,
         sent: &Rc<RefCell<Vec<Instant>>>,
     ) -> Lanes {
-        let all = All { request: Box::new(request), plan, began: Instant::now(), next: Cell::new(0), sent: Rc::clone(sent) };
+        let all = All { request: Box::new(request), plan, began: OnceCell::new(), next: Cell::new(0), sent: Rc::clone(sent) };
         let all = Rc::new(all);
         let lane = || Self { all: Rc::clone(&all), tally: Rc::clone(tally), sent: None };
         (0..in_flight).map(|_| Box::new(lane()) as Box<dyn Lane>).collect()
@@ -57,7 +58,7 @@ impl Lane for Paced {
         if number >= self.all.plan.count || now >= self.all.plan.until {
             return Ok(Turn::Done);
         }
-        let due = self.all.began + Duration::from_nanos(self.all.plan.pause.as_nanos() as u64 * number);
+        let due = *self.all.began.get_or_init(|| now) + Duration::from_nanos(self.all.plan.pause.as_nanos() as u64 * number);
         if due > now {
             return Ok(Turn::Pause(due - now));
         }

@@ -1,7 +1,9 @@
 //! One machine's clients flood the server with starts; another machine starts an execution now and then.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -33,11 +35,21 @@ pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
     let mut row = Row::new(FAIRNESS, FLOODING);
     let meter = meter(server);
     let before = meter.read()?;
+    let has_begun = Arc::new(AtomicBool::new(false));
     let beside = std::thread::spawn({
         let (mut client, occasional, duration) = (server.client()?, occasional.clone(), ground.duration);
-        move || start_now_and_then(&mut client, &occasional, duration)
+        let has_begun = Arc::clone(&has_begun);
+        move || {
+            while !has_begun.load(Ordering::Relaxed) {
+                std::thread::sleep(NOW_AND_THEN);
+            }
+            start_now_and_then(&mut client, &occasional, duration)
+        }
     });
-    let (flood, ran) = flood(&server.address, &flooding, Instant::now() + ground.duration)?;
+    let flooded = flood(&server.address, &flooding, ground.duration, &has_begun);
+    // Whatever came of it: nobody is waited for in vain.
+    has_begun.store(true, Ordering::Relaxed);
+    let (flood, ran) = flooded?;
     let beside = beside.join().map_err(|_| anyhow::anyhow!("the thread of the other machine panicked"))??;
     let started = flood.started.count() as u64;
     meter.account(&mut row, &before, Done { operations: started + flood.throttled, received_bytes: ran.received_bytes })?;
@@ -81,9 +93,18 @@ struct Flood {
     throttled: u64,
 }
 
-fn flood(address: &str, machine: &str, until: Instant) -> anyhow::Result<(Flood, load::Ran)> {
+fn flood(address: &str, machine: &str, duration: Duration, has_begun: &Arc<AtomicBool>) -> anyhow::Result<(Flood, load::Ran)> {
     let (start, tally, throttled) = (Rc::<[u8]>::from(start_request(address, machine, ORDER)), Tally::default(), Rc::new(Cell::new(0)));
-    let lane = || Flooding { start: Rc::clone(&start), until, tally: Rc::clone(&tally), throttled: Rc::clone(&throttled), sent: None };
+    let until = Rc::new(OnceCell::new());
+    let lane = || Flooding {
+        start: Rc::clone(&start),
+        duration,
+        until: Rc::clone(&until),
+        has_begun: Arc::clone(has_begun),
+        tally: Rc::clone(&tally),
+        throttled: Rc::clone(&throttled),
+        sent: None,
+    };
     let lanes = (0..FLOODING).map(|_| Box::new(lane()) as Box<dyn Lane>).collect();
     let ran = load::run(address, lanes, Lanes::new())?;
     Ok((Flood { started: RefCell::take(&tally), throttled: throttled.get() }, ran))
@@ -92,7 +113,10 @@ fn flood(address: &str, machine: &str, until: Instant) -> anyhow::Result<(Flood,
 /// Starts one execution after the other, and minds no refusal.
 struct Flooding {
     start: Rc<[u8]>,
-    until: Instant,
+    duration: Duration,
+    /// From when all are connected on.
+    until: Rc<OnceCell<Instant>>,
+    has_begun: Arc<AtomicBool>,
     tally: Tally,
     throttled: Rc<Cell<u64>>,
     sent: Option<Instant>,
@@ -108,7 +132,11 @@ impl Lane for Flooding {
                 status => anyhow::bail!("{status} {}", text()),
             }
         }
-        if now >= self.until {
+        let until = *self.until.get_or_init(|| {
+            self.has_begun.store(true, Ordering::Relaxed);
+            now + self.duration
+        });
+        if now >= until {
             return Ok(Turn::Done);
         }
         request.extend_from_slice(&self.start);

@@ -29,8 +29,11 @@ const OTHERS: usize = 4;
 /// Connections that start what is measured.
 const STARTING: usize = 64;
 
-/// A slow machine starts so many executions in a second.
-const STARTS_PER_SECOND_MIN: u64 = 8_000;
+/// Started to see how fast that goes now …
+const SAMPLE: u64 = 2_000;
+
+/// … and how much longer it may take for all.
+const LONGER: f64 = 1.6;
 
 /// How long whatever is measured may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -46,8 +49,9 @@ struct Appointment(SystemTime);
 
 impl Appointment {
     /// After `count` starts and `rest`.
-    fn after(count: u64, rest: Duration) -> Self {
-        Self(SystemTime::now() + rest + Duration::from_millis(count * 1000 / STARTS_PER_SECOND_MIN))
+    fn after(server: &Server, others: &Others, count: u64, rest: Duration) -> anyhow::Result<Self> {
+        let sample = start_all(server, &others.started.machine, ORDER, SAMPLE)?;
+        Ok(Self(SystemTime::now() + rest + sample.mul_f64(LONGER * count as f64 / SAMPLE as f64)))
     }
 
     /// A Wait for it.

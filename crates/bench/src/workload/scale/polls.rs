@@ -97,7 +97,7 @@ fn run(server: &Server, queues: &[(String, String)], count: u64, polls: usize) -
     let start = move |number: u64| starts[number as usize % starts.len()](number);
     let (until, pause) = (Instant::now() + PATIENCE, Duration::from_secs(1) / STARTS_PER_SECOND);
     let mut lanes = Paced::lanes(start, Plan { count, pause, until }, STARTING, &Tally::default(), &sent);
-    lanes.push(Box::new(Taking { taken: Rc::clone(&taken), count, until: Instant::now() + pause * count as u32 + LATEST }));
+    lanes.push(Box::new(Taking { taken: Rc::clone(&taken), count, waits_for: pause * count as u32 + LATEST, until: None }));
     let ran = load::run(&server.address, lanes, takers)?;
     let mut latencies = Latencies::default();
     let sent = sent.borrow();
@@ -117,12 +117,14 @@ const LATEST: Duration = Duration::from_secs(10);
 struct Taking {
     taken: Rc<RefCell<Vec<Taken>>>,
     count: u64,
-    until: Instant,
+    waits_for: Duration,
+    until: Option<Instant>,
 }
 
 impl Lane for Taking {
     fn turn(&mut self, now: Instant, _: Option<Answer<'_>>, _: &mut Vec<u8>) -> anyhow::Result<Turn> {
-        let is_over = self.taken.borrow().len() as u64 >= self.count || now >= self.until;
+        let until = *self.until.get_or_insert(now + self.waits_for);
+        let is_over = self.taken.borrow().len() as u64 >= self.count || now >= until;
         Ok(if is_over { Turn::Done } else { Turn::Pause(Duration::from_millis(10)) })
     }
 }

@@ -24,7 +24,7 @@ pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
     server.settle()?;
     let mut client = server.client()?;
     let others = Others::prepare(&mut client, &server, ground.duration)?;
-    let due = Appointment::after(EXECUTIONS, REST);
+    let due = Appointment::after(&server, &others, EXECUTIONS, REST)?;
     let retry =
         json!({ "ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 9, "JitterStrategy": "FULL" });
     let definition = json!({ "StartAt": "Hold", "States": {

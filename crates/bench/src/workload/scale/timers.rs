@@ -18,7 +18,7 @@ pub fn measure(report: &mut Report, ground: &Ground, count: u64) -> anyhow::Resu
     let server = &subject.server;
     let mut client = server.client()?;
     let others = Others::prepare(&mut client, server, ground.duration)?;
-    let due = Appointment::after(count, REST);
+    let due = Appointment::after(server, &others, count, REST)?;
     let machine = client.create_machine("Alarm", &json!({ "StartAt": "Hold", "States": { "Hold": due.wait(None)? } }), "STANDARD")?;
     let mut row = Row::new(TIMERS, super::OTHERS);
     row.set("timers", count as f64);
