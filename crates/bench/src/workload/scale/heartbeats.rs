@@ -24,7 +24,7 @@ const IN_FLIGHT: usize = 64;
 /// A little more than the bar, so that it can be reached.
 const BEATS_PER_SECOND: u32 = 20_500;
 
-/// Each task beats ten times as often.
+/// Each task beats some forty times within it.
 const HEARTBEAT_SECONDS: u64 = 4;
 
 /// Longer than executions stay idle in memory: whatever is kept for a while has come to its full size.
