@@ -65,7 +65,7 @@ end-to-end: python binary
 short-demo: binary
 	$(call phase,demo,SKALD_BIN=$(TESTED) $(PYTHON) examples/order-saga/demo.py)
 
-# About five minutes. ARGUMENTS="--only w1,w2 --seconds 10 --json FILE", for example; docs/benchmarks.md has the rest.
+# About seven minutes. ARGUMENTS="--only w1,w2 --seconds 10 --json FILE", for example; docs/benchmarks.md has the rest.
 bench: release
 	cargo run --release --package skald-bench --bin skald-bench -- --binary $(RELEASED) $(ARGUMENTS)
 

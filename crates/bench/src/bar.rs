@@ -37,6 +37,12 @@ pub const SAGA_ENDPOINT: &str = "W2 saga, HTTP endpoint";
 pub const EXPRESS: &str = "Express sync, chain of 10 Pass";
 pub const PARKED: &str = "W3 parked";
 pub const IDLE: &str = "W4 empty store";
+pub const TIMERS: &str = "timers at one instant";
+pub const HEARTBEATS: &str = "heartbeats";
+pub const BACKLOG: &str = "tasks that wait in one queue";
+pub const RETRIES: &str = "retries at once, with jitter";
+pub const POLLS: &str = "polls open at once";
+pub const FAIRNESS: &str = "starts beside a flood of others";
 
 /// SOURCE: the bars that the engine is held to; docs/benchmarks.md repeats them.
 pub const BARS: &[Bar] = &[
@@ -51,6 +57,18 @@ pub const BARS: &[Bar] = &[
     bar(PARKED, 64, "rss_bytes_each", AtMost, 400.0, 200.0),
     bar(PARKED, 64, "restart_s", AtMost, 5.0, 2.0),
     bar(PARKED, 64, "lost", AtMost, 0.0, 0.0),
+    bar(TIMERS, 4, "fired_s", AtMost, 10.0, 4.0),
+    bar(TIMERS, 4, "p99_ms", AtMost, 50.0, 50.0),
+    bar(HEARTBEATS, 64, "per_second", AtLeast, 20_000.0, 20_000.0),
+    bar(HEARTBEATS, 64, "appends", AtMost, 0.0, 0.0),
+    bar(HEARTBEATS, 64, "rss_growth_mib", AtMost, 1.0, 1.0),
+    bar(HEARTBEATS, 64, "false_time_outs", AtMost, 0.0, 0.0),
+    bar(BACKLOG, 8, "rss_bytes_each", AtMost, 400.0, 200.0),
+    bar(BACKLOG, 8, "taken_twice", AtMost, 0.0, 0.0),
+    bar(RETRIES, 4, "p99_ms", AtMost, 50.0, 50.0),
+    bar(POLLS, 4_000, "lost", AtMost, 0.0, 0.0),
+    bar(POLLS, 4_000, "lost_after_closing", AtMost, 0.0, 0.0),
+    bar(FAIRNESS, 4_000, "throttled", AtMost, 0.0, 0.0),
     bar(IDLE, 0, "ready_ms", AtMost, 100.0, 30.0),
     bar(IDLE, 0, "rss_mib", AtMost, 25.0, 12.0),
 ];

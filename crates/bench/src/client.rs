@@ -35,8 +35,9 @@ impl Client {
     }
 
     pub fn get(&mut self, path: &str) -> anyhow::Result<String> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
-        let (status, answer) = self.exchange(request.as_bytes())?;
+        let mut request = Vec::new();
+        http::write_get(&mut request, &self.host, path);
+        let (status, answer) = self.exchange(&request)?;
         anyhow::ensure!(status == 200, "{path}: {status}");
         Ok(String::from_utf8(answer)?)
     }

@@ -15,6 +15,11 @@ pub fn write_post(request: &mut Vec<u8>, host: &str, path: &str, headers: &str, 
     request.extend_from_slice(body.as_bytes());
 }
 
+/// Appends a GET.
+pub fn write_get(request: &mut Vec<u8>, host: &str, path: &str) {
+    request.extend_from_slice(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+}
+
 /// What an answer's head says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {

@@ -28,6 +28,7 @@ use clap::{Parser, ValueEnum};
 use crate::own::OwnServer;
 use crate::report::Report;
 use crate::workload::saga::By;
+use crate::workload::scale::{backlog, fairness, heartbeats, polls, retries, timers};
 use crate::workload::{Ground, ceiling, chain, express, idle, loops, parked, payload, reads, saga};
 
 #[global_allocator]
@@ -51,6 +52,12 @@ struct Arguments {
     /// How many executions are parked.
     #[arg(long, default_value_t = 100_000)]
     parked: u64,
+    /// How many timers are due at one instant.
+    #[arg(long, default_value_t = 100_000)]
+    timers: u64,
+    /// How many tasks wait in one queue.
+    #[arg(long, default_value_t = 100_000)]
+    backlog: u64,
     /// Where all figures go as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -86,14 +93,24 @@ enum Workload {
     Reads,
     Payloads,
     Loops,
+    /// All of the following six.
+    Scale,
+    Timers,
+    Heartbeats,
+    Backlog,
+    Retries,
+    Polls,
+    Fairness,
     Restate,
     Fakecloud,
 }
 
 impl Arguments {
     fn wants(&self, workload: Workload) -> bool {
-        let is_saga = matches!(workload, Workload::W2Endpoint | Workload::W2Activity | Workload::W2Python);
-        self.only.is_empty() || self.only.contains(&workload) || is_saga && self.only.contains(&Workload::W2)
+        use Workload::{Backlog, Fairness, Heartbeats, Polls, Retries, Scale, Timers, W2, W2Activity, W2Endpoint, W2Python};
+        let is_saga = matches!(workload, W2Endpoint | W2Activity | W2Python) && self.only.contains(&W2);
+        let is_scale = matches!(workload, Timers | Heartbeats | Backlog | Retries | Polls | Fairness) && self.only.contains(&Scale);
+        self.only.is_empty() || self.only.contains(&workload) || is_saga || is_scale
     }
 }
 
@@ -152,6 +169,24 @@ fn measure(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
     }
     if wants(Workload::Loops) {
         attempt(report, "loops", |report| loops::measure(report, ground));
+    }
+    if wants(Workload::Timers) {
+        attempt(report, "timers", |report| timers::measure(report, ground, arguments.timers));
+    }
+    if wants(Workload::Heartbeats) {
+        attempt(report, "heartbeats", |report| heartbeats::measure(report, ground));
+    }
+    if wants(Workload::Backlog) {
+        attempt(report, "backlog", |report| backlog::measure(report, ground, arguments.backlog));
+    }
+    if wants(Workload::Retries) {
+        attempt(report, "retries", |report| retries::measure(report, ground));
+    }
+    if wants(Workload::Polls) {
+        attempt(report, "polls", |report| polls::measure(report, ground));
+    }
+    if wants(Workload::Fairness) {
+        attempt(report, "fairness", |report| fairness::measure(report, ground));
     }
     if wants(Workload::W3) {
         attempt(report, "W3", |report| parked::measure(report, ground, arguments.parked));

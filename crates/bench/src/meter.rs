@@ -175,6 +175,16 @@ pub fn gauge(address: &str, name: &str) -> anyhow::Result<f64> {
     sample(&Client::connect(address)?.get("/metrics")?, name)
 }
 
+/// Under which name the metrics count a machine's executions that ended in `status`; not there before the first.
+pub fn ended(machine: &str, status: &str) -> String {
+    format!("skald_executions_ended_total{{state_machine_arn=\"{machine}\",status=\"{status}\"}}")
+}
+
+/// A number of a page of metrics; zero where it is not.
+pub fn count_in(page: &str, name: &str) -> u64 {
+    sample(page, name).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,12 +20,22 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::http;
+
 const STARTED: &str = r#"{"executionArn":"arn:aws:states:us-east-1:123456789012:execution:Chain:3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b","startDate":1795000000.123}"#;
 
 /// As long as what the product answers.
 const DESCRIBED: &str = r#"{"executionArn":"arn:aws:states:us-east-1:123456789012:execution:Chain:3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b","stateMachineArn":"arn:aws:states:us-east-1:123456789012:stateMachine:Chain","name":"3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b","status":"SUCCEEDED","startDate":1795000000.123,"stopDate":1795000000.124,"input":"{\"orderId\":\"o-1\",\"customer\":\"c-42\",\"items\":[{\"product\":\"cup\",\"quantity\":4}],\"total\":26.0}","inputDetails":{"included":true},"output":"{\"orderId\":\"o-1\",\"customer\":\"c-42\",\"items\":[{\"product\":\"cup\",\"quantity\":4}],\"total\":26.0}","outputDetails":{"included":true},"redriveCount":0,"redriveStatus":"NOT_REDRIVABLE"}"#;
 
 const INVOKED: &str = r#"{"orderId":"o-1","state":"done"}"#;
+
+/// The event's member that says how often its task was tried before …
+pub const ATTEMPT_MEMBER: &str = "attempt";
+
+/// … and how often it then fails. An event without the member never does.
+pub const FAILED_ATTEMPTS: u64 = 3;
+
+const FAILED: &str = r#"{"errorType":"Busy","errorMessage":"try again"}"#;
 
 /// Where the endpoint says how many bytes have come.
 pub const RECEIVED_PATH: &str = "/bench/received";
@@ -35,7 +46,7 @@ const JSON: &str = "application/x-amz-json-1.0";
 pub enum OwnServer {
     /// Answers StartExecution and DescribeExecution, and has started nothing.
     DoNothing,
-    /// Lambda's Invoke API: whatever the function, it is done.
+    /// Lambda's Invoke API: whatever the function, it is done, or fails as often as its event wants it to.
     Endpoint,
 }
 
@@ -114,9 +125,17 @@ async fn answer(headers: HeaderMap, body: Bytes) -> Headed {
     ([(header::CONTENT_TYPE, JSON), (REQUEST_ID, "3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b")], body)
 }
 
-async fn invoke(body: Bytes) -> Headed {
-    drop(body);
-    ([(header::CONTENT_TYPE, "application/json"), (REQUEST_ID, "3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b")], INVOKED)
+async fn invoke(body: Bytes) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (REQUEST_ID, "3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b")];
+    let key = format!("\"{ATTEMPT_MEMBER}\":");
+    let attempt = http::find(&body, key.as_bytes()).and_then(|at| body.get(at + key.len()));
+    match attempt {
+        Some(digit) if u64::from(digit.saturating_sub(b'0')) < FAILED_ATTEMPTS => {
+            (headers, [(FUNCTION_ERROR, "Unhandled")], FAILED).into_response()
+        }
+        Some(_) | None => (headers, INVOKED).into_response(),
+    }
 }
 
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");

@@ -71,6 +71,9 @@ struct Queue {
     complete: bool,
     /// How many offers were left to the table: one that came while the table was read may be in no page of it.
     left_to_table: u64,
+    /// Where the table is read on: what is there before this key is ready or handed. A store may take long to pass what was
+    /// deleted.
+    from: Bytes,
 }
 
 /// A place in a queue, or the task that was at its head.
@@ -137,8 +140,12 @@ impl Queues {
 
     /// Reads the oldest keys of the table into the prefetch.
     async fn fetch(self: &Arc<Self>, store: &dyn Store, activity_arn: &str) -> Result<(), Fault> {
-        let (mut from, to) = keys::activity_range(activity_arn);
-        let left_before = self.lock().entry(activity_arn.to_owned()).or_default().left_to_table;
+        let (first, to) = keys::activity_range(activity_arn);
+        let (mut from, left_before) = {
+            let mut queues = self.lock();
+            let queue = queues.entry(activity_arn.to_owned()).or_default();
+            (queue.from.to_vec().max(first), queue.left_to_table)
+        };
         loop {
             let rows = store.scan(Table::ActivityTasks, &from, &to, Direction::Forward, PREFETCH_TASKS_MAX).await?;
             let at_end = rows.len() < PREFETCH_TASKS_MAX;
@@ -150,6 +157,9 @@ impl Queues {
                 if !queue.handed.contains(&key) {
                     queue.ready.insert(key);
                 }
+            }
+            if queue.left_to_table == left_before {
+                queue.from = Bytes::copy_from_slice(&from);
             }
             if at_end {
                 queue.complete = queue.left_to_table == left_before;
@@ -189,14 +199,21 @@ impl Queue {
     fn keep(&mut self, key: Bytes) {
         let in_order = self.complete || self.ready.last().is_some_and(|last| key < *last);
         if !in_order {
-            self.left_to_table += 1;
-            return;
+            return self.leave_to_table(key);
         }
         self.ready.insert(key);
-        if self.ready.len() > PREFETCH_TASKS_MAX {
-            self.ready.pop_last();
+        if self.ready.len() > PREFETCH_TASKS_MAX
+            && let Some(newest) = self.ready.pop_last()
+        {
             self.complete = false;
-            self.left_to_table += 1;
+            self.leave_to_table(newest);
+        }
+    }
+
+    fn leave_to_table(&mut self, key: Bytes) {
+        self.left_to_table += 1;
+        if key < self.from {
+            self.from = key;
         }
     }
 }

@@ -296,6 +296,10 @@ impl Store for EmbeddedStore {
         self.shared.check_usable()?;
         let tail = self.shared.tails().chunks(entity).to_vec();
         let tail_first = tail.first().map_or(Position(u64::MAX), |chunk| chunk.first);
+        // Nothing follows the head of what was parked: that is known without looking for it.
+        if tail.is_empty() && after >= self.shared.cold.position(entity)? {
+            return Ok(Vec::new());
+        }
         let mut page = Page::new(bytes_max);
         let is_before_tail = tail_first.0 > 1 && after.0 < tail_first.0 - 1;
         if !is_before_tail || self.shared.cold.records_after(entity, after, tail_first, &mut page)? == Room::Left {

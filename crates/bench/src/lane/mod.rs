@@ -1,18 +1,25 @@
 //! What is done on a connection, request after request.
 //!
 //! [`Workflow`] starts executions and watches each to its end, [`Repeat`] sends the same requests over and over,
-//! [`Starter`] starts so many and looks no further, [`Worker`] performs the tasks of an activity.
+//! [`Starter`] starts so many and looks no further, [`Paced`] sends each request at its time, [`Worker`] performs the tasks
+//! of an activity, [`Taker`] only takes them, [`Watch`] waits until the server's metrics say that something has come about.
 
+mod paced;
 mod repeat;
 mod starter;
+mod taker;
+mod watch;
 mod worker;
 mod workflow;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+pub use paced::{Paced, Plan};
 pub use repeat::Repeat;
 pub use starter::Starter;
+pub use taker::{Taken, Taker};
+pub use watch::Watch;
 pub use worker::Worker;
 pub use workflow::{Shown, Started, Workflow};
 

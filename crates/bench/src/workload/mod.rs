@@ -9,6 +9,7 @@ pub mod parked;
 pub mod payload;
 pub mod reads;
 pub mod saga;
+pub mod scale;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

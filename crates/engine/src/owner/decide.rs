@@ -145,6 +145,8 @@ impl Owner {
         live.judge_heartbeats(now);
         let Some(execution) = live.execution.take() else { return Place::Here };
         live.busy = true;
+        // Its place in the line of those to be parked: it gets a new one.
+        self.idle.remove(&(live.active_at, entity));
         live.active_at = now;
         let work = Work {
             entity,

@@ -51,7 +51,10 @@ impl Owner {
     fn spawn_load(&mut self, entity: EntityId, pause: Duration) {
         let shared = Arc::clone(&self.shared);
         self.loads.spawn(async move {
-            tokio::time::sleep(pause).await;
+            // Even a pause of nothing would take until the clock's next tick.
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             // A task of its own, so that a panic is this entity's failure.
             let reading = tokio::spawn(async move { read_execution(&shared, entity).await });
             (entity, reading.await.unwrap_or_else(|error| Err(error.to_string())))
@@ -67,6 +70,7 @@ impl Owner {
             }
         };
         let items = self.loading.remove(&entity).unwrap_or_default();
+        self.unreadable.remove(&entity);
         match loaded {
             Ok(Some(loaded)) => {
                 self.bring_in(entity, loaded, items);
@@ -103,6 +107,7 @@ impl Owner {
         }
         if !self.shared.is_stopping() {
             self.loading.insert(entity, kept);
+            self.unreadable.insert(entity);
             self.spawn_load(entity, READ_PAUSE);
         }
     }

@@ -40,9 +40,12 @@ use crate::shared::Shared;
 use decide::Concluded;
 use entity::{Entity, Item};
 use load::Loaded;
+use park::ParkedTimers;
 
 /// Messages taken before what they caused is appended.
 const ROUND_MESSAGES_MAX: usize = 512;
+/// Timers fired in one round: whoever else waits for the owner has a turn between.
+const ROUND_TIMERS_MAX: usize = 256;
 /// How long one round goes on with executions whose slice ended …
 pub(crate) const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
 /// … and how many times as long they pause then: endless loops leave the owner, and its core, to everyone else.
@@ -66,12 +69,14 @@ pub(crate) struct Owner {
     same_names: Vec<Start>,
     /// Entities being read, and what waits for them.
     loading: HashMap<EntityId, Vec<Item>>,
+    /// Of these, the ones that could not be read and are tried again after a pause.
+    unreadable: HashSet<EntityId>,
     /// Executions of which a decision panicked: they are not brought in again.
     resting: HashSet<EntityId>,
     /// Live entities by due time.
     timers: BTreeSet<(Timestamp, EntityId)>,
-    /// The first due time in the store's timers, by partition; a partition without one has no parked timer.
-    parked_due: BTreeMap<PartitionId, Timestamp>,
+    /// Where the store's timers are read on, by partition; one without has no parked timer.
+    parked_timers: BTreeMap<PartitionId, ParkedTimers>,
     /// Entities with something in their queue.
     touched: BTreeSet<EntityId>,
     /// Entities whose slice ended, in turn.
@@ -121,9 +126,10 @@ impl Owner {
             starting: HashMap::new(),
             same_names: Vec::new(),
             loading: HashMap::new(),
+            unreadable: HashSet::new(),
             resting: HashSet::new(),
             timers: BTreeSet::new(),
-            parked_due: BTreeMap::new(),
+            parked_timers: BTreeMap::new(),
             touched: BTreeSet::new(),
             ready: VecDeque::new(),
             queued_ready: HashSet::new(),
@@ -150,7 +156,7 @@ impl Owner {
         let mut answers = Vec::with_capacity(ROUND_MESSAGES_MAX);
         loop {
             let nap = self.nap();
-            let more = self.slices_wait() && self.ready_at <= Instant::now();
+            let more = self.slices_wait() && self.ready_at <= Instant::now() || self.timer_is_due();
             // What is durable comes first: it lets waiting commands go on.
             tokio::select! {
                 biased;
@@ -168,6 +174,9 @@ impl Owner {
             tokio::task::yield_now().await;
             while let Some(appended) = self.appends.try_join_next() {
                 self.take_round(appended);
+            }
+            while let Some(loaded) = self.loads.try_join_next() {
+                self.take_loaded(loaded);
             }
             if self.deposed {
                 return self.abdicate();
@@ -295,20 +304,22 @@ impl Owner {
     /// How long nothing will happen by itself. The clock may step forward meanwhile: naps are short.
     fn nap(&self) -> Duration {
         let now = self.shared.now();
-        let first = [self.timers.first().map(|(due, _)| *due), self.parked_due.values().min().copied(), self.housekeeping_due()];
+        let first = [self.timers.first().map(|(due, _)| *due), self.parked_due(), self.housekeeping_due()];
         let left = |due: Timestamp| Duration::from_millis(u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0));
         let nap_max = self.shared.options.nap_max;
         let nap = first.into_iter().flatten().min().map_or(nap_max, |due| left(due).min(nap_max));
         if !self.slices_wait() { nap } else { nap.min(self.ready_at.saturating_duration_since(Instant::now())) }
     }
 
+    fn timer_is_due(&self) -> bool {
+        self.timers.first().is_some_and(|(due, _)| *due <= self.shared.now())
+    }
+
     /// Live entities that are due, and parked ones.
     async fn fire_timers(&mut self) {
         let now = self.shared.now();
-        while let Some((due, entity)) = self.timers.first().copied() {
-            if due > now {
-                break;
-            }
+        for _ in 0..ROUND_TIMERS_MAX {
+            let Some((_, entity)) = self.timers.first().copied().filter(|(due, _)| *due <= now) else { break };
             self.timers.pop_first();
             let Some(live) = self.entities.get_mut(&entity) else { continue };
             live.due = None;

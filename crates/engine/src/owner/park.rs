@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_store::{Direction, EntityId, PartitionId, Table};
 
@@ -20,7 +21,19 @@ const PRESSED_PARK_AFTER_MS: u64 = 20;
 /// Entities parked, or checkpointed, in one go.
 const PARKED_AT_ONCE_MAX: usize = 256;
 /// Parked timers read at once.
-const TIMERS_AT_ONCE_MAX: usize = 1_000;
+const TIMERS_AT_ONCE_MAX: usize = 256;
+/// Entities that may be being read when more are brought in because they are due.
+const LOADING_MAX: usize = 256;
+/// Entities woken at a start that are read at once.
+const AWAKE_AT_ONCE_MAX: usize = 1_000;
+
+/// The timers of a partition's parked entities, as far as they were not fired.
+pub(crate) struct ParkedTimers {
+    /// When they are to be looked at.
+    due: Timestamp,
+    /// The key of the first, or one before it. What was fired is not read again: its row stays until its entity has gone on.
+    from: Bytes,
+}
 
 /// Whether more than one go could take is to be parked.
 enum More {
@@ -36,47 +49,58 @@ impl Owner {
             let (from, to) = keys::timer_range(partition, None);
             match self.shared.store.scan(Table::Timers, &from, &to, Direction::Forward, 1).await {
                 Ok(rows) => {
-                    if let Some((due, _)) = rows.first().and_then(|(key, _)| keys::parse_timer(key)) {
-                        self.parked_due.insert(partition, due);
-                    }
+                    let first = rows.into_iter().next().and_then(|(key, _)| Some((keys::parse_timer(&key)?.0, key)));
+                    self.parked_timers.extend(first.map(|(due, from)| (partition, ParkedTimers { due, from })));
                 }
-                Err(error) => self.look_again(partition, &error),
+                Err(error) => self.look_again(partition, from.into(), &error),
             }
         }
     }
 
     /// A partition's timers could not be read: another look in a while.
-    fn look_again(&mut self, partition: PartitionId, error: &skald_store::Error) {
+    fn look_again(&mut self, partition: PartitionId, from: Bytes, error: &skald_store::Error) {
         tracing::error!(%error, "the timers of parked executions cannot be read");
-        self.parked_due.insert(partition, self.shared.now().plus_millis(HOUSEKEEPING_MS));
+        let due = self.shared.now().plus_millis(HOUSEKEEPING_MS);
+        self.parked_timers.insert(partition, ParkedTimers { due, from });
     }
 
-    /// Brings in parked entities whose time has come.
+    /// When the first parked timer is due; when too many are being read, the next of those tells.
+    pub(super) fn parked_due(&self) -> Option<Timestamp> {
+        let has_room = self.loading.len() < LOADING_MAX + self.unreadable.len();
+        self.parked_timers.values().map(|timers| timers.due).min().filter(|_| has_room)
+    }
+
+    /// Brings in parked entities whose time has come, those that are due first before others.
     pub(super) async fn wake_due(&mut self, now: Timestamp) {
-        let due: Vec<_> = self.parked_due.iter().filter(|(_, due)| **due <= now).map(|(partition, _)| *partition).collect();
-        for partition in due {
-            self.parked_due.remove(&partition);
-            let (from, to) = keys::timer_range(partition, None);
-            let rows = match self.shared.store.scan(Table::Timers, &from, &to, Direction::Forward, TIMERS_AT_ONCE_MAX).await {
-                Ok(rows) => rows,
-                Err(error) => {
-                    self.look_again(partition, &error);
-                    continue;
-                }
-            };
-            for (due, entity) in rows.iter().filter_map(|(key, _)| keys::parse_timer(key)) {
-                if due > now {
-                    self.parked_due.insert(partition, due);
-                    break;
-                }
-                // A live one's row goes with its next record.
-                if !self.entities.contains_key(&entity) {
-                    self.load(entity);
-                }
+        while self.parked_due().is_some_and(|due| due <= now) {
+            let first = self.parked_timers.iter().min_by_key(|(_, timers)| timers.due).map(|(partition, _)| *partition);
+            let Some((partition, timers)) = first.and_then(|first| self.parked_timers.remove_entry(&first)) else { return };
+            let (_, to) = keys::timer_range(partition, None);
+            match self.shared.store.scan(Table::Timers, &timers.from, &to, Direction::Forward, TIMERS_AT_ONCE_MAX).await {
+                Ok(rows) => self.wake(partition, rows.into_iter().map(|(key, _)| key), now),
+                Err(error) => self.look_again(partition, timers.from, &error),
             }
-            if rows.len() == TIMERS_AT_ONCE_MAX && !self.parked_due.contains_key(&partition) {
-                self.parked_due.insert(partition, now.plus_millis(HOUSEKEEPING_MS));
+        }
+    }
+
+    /// Brings in those of a page of timers that are due, and notes where the next one is to begin.
+    fn wake(&mut self, partition: PartitionId, page: impl ExactSizeIterator<Item = Bytes>, now: Timestamp) {
+        let may_have_more = page.len() == TIMERS_AT_ONCE_MAX;
+        let mut last = None;
+        for key in page {
+            let Some((due, entity)) = keys::parse_timer(&key) else { continue };
+            if due > now {
+                self.parked_timers.insert(partition, ParkedTimers { due, from: key });
+                return;
             }
+            // A live one's row goes with its next record.
+            if !self.entities.contains_key(&entity) {
+                self.load(entity);
+            }
+            last = Some(ParkedTimers { due, from: key });
+        }
+        if may_have_more {
+            self.parked_timers.extend(last.map(|last| (partition, last)));
         }
     }
 
@@ -148,7 +172,7 @@ impl Owner {
             changes.push(delete(Table::Timers, keys::timer(before, entity)));
         }
         if let Some(due) = due {
-            changes.push(put(Table::Timers, keys::timer(due, entity), bytes::Bytes::new()));
+            changes.push(put(Table::Timers, keys::timer(due, entity), Bytes::new()));
         }
         changes.push(delete(Table::Awake, keys::awake(entity)));
         live.busy = true;
@@ -167,8 +191,10 @@ impl Owner {
             return;
         }
         if let Some(due) = live.timer_due {
-            let first = self.parked_due.entry(entity.partition()).or_insert(due);
-            *first = due.min(*first);
+            let key = keys::timer(due, entity);
+            let timers = self.parked_timers.entry(entity.partition()).or_insert_with(|| ParkedTimers { due, from: key.clone() });
+            timers.due = timers.due.min(due);
+            timers.from = key.min(std::mem::take(&mut timers.from));
         }
         self.shared.live.withdraw(entity);
         self.remove(entity);
@@ -203,7 +229,7 @@ pub(crate) async fn wake_all(shared: &Arc<crate::shared::Shared>) -> Result<(), 
     let mut from = Vec::new();
     let to = [0xFF; 17];
     loop {
-        let rows = shared.store.scan(Table::Awake, &from, &to, Direction::Forward, TIMERS_AT_ONCE_MAX).await?;
+        let rows = shared.store.scan(Table::Awake, &from, &to, Direction::Forward, AWAKE_AT_ONCE_MAX).await?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
         from = last.to_vec();
         from.push(0);

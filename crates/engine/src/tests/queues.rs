@@ -71,6 +71,33 @@ async fn a_backlog_beyond_the_prefetch_is_served_oldest_first_while_more_arrives
 }
 
 #[tokio::test]
+async fn what_comes_late_is_not_passed_over() {
+    let (store, queues) = (MemoryStore::new(), Arc::new(Queues::default()));
+    for number in 1..1_501 {
+        schedule(&store, &queues, number).await;
+    }
+    // As much as is read of the table at once.
+    for number in 1..1_001 {
+        let taken = poll(&store, &queues).await.expect("a task waits");
+        deliver(&store, &queues, taken, number).await;
+    }
+    // Its time is older than that of tasks which were taken already: an owner had to wait for its flush.
+    schedule(&store, &queues, 0).await;
+    let late = poll(&store, &queues).await.expect("a task waits");
+    deliver(&store, &queues, late, 0).await;
+    // It did not reach its worker, while the next ones were read.
+    let dropped = poll(&store, &queues).await.expect("a task waits");
+    for number in 1_002..1_501 {
+        let taken = poll(&store, &queues).await.expect("a task waits");
+        deliver(&store, &queues, taken, number).await;
+    }
+    drop(dropped);
+    let again = poll(&store, &queues).await.expect("offered again");
+    deliver(&store, &queues, again, 1_001).await;
+    assert!(poll(&store, &queues).await.is_none());
+}
+
+#[tokio::test]
 async fn what_did_not_reach_its_worker_goes_to_the_next_one() {
     let (store, queues) = (MemoryStore::new(), Arc::new(Queues::default()));
     schedule(&store, &queues, 1).await;

@@ -3,8 +3,9 @@
 use skald_query::Payload;
 use skald_store::{Position, Store, StoredHead};
 
-use super::rig::{Found, Nothing, Watched, open, run, scope};
+use super::rig::{Found, Nothing, Watched, create_machine, open, run, scope, start_of};
 use super::*;
+use crate::execution::Listed;
 use crate::options::Compute;
 
 const WAITS: &str = r#"{ "StartAt": "A", "States": {
@@ -49,5 +50,27 @@ async fn a_head_that_does_not_help_leaves_the_journal_to_be_folded() {
     ];
     for (case, found) in cases {
         assert_eq!(reads_of_two_waits(found).await, whole, "{case}");
+    }
+}
+
+/// More than are brought in, read of the store, or read by it in one go.
+const AT_ONCE: usize = 1_100;
+
+#[tokio::test(start_paused = true)]
+async fn however_many_are_due_at_once_all_are_woken_then() {
+    let engine = open(Watched::finding(|head| head), Arc::new(Nothing), Compute::Owner).await;
+    let machine = create_machine(&engine, WAITS).await;
+    let names = (0..).map(|number| format!("n{number}")).filter(|name| keys::partition_of(&machine, name) == PartitionId(7));
+    let mut arns = Vec::new();
+    for name in names.take(AT_ONCE) {
+        arns.push(engine.start_execution(&scope(), start_of(&name)).await.expect("the name is free").execution_arn);
+    }
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(engine.metrics().live_executions.load(Ordering::Relaxed), 0, "all are parked");
+    tokio::time::sleep(Duration::from_secs(95)).await;
+    for arn in &arns {
+        let Listed { status, started_at, stopped_at, .. } = engine.describe_execution(&scope(), arn).await.expect("it was started").listed;
+        let ran_ms = stopped_at.map(|stopped_at| stopped_at.millis - started_at.millis);
+        assert!(status == ExecutionStatus::Succeeded && ran_ms.is_some_and(|ran_ms| (120_000..120_100).contains(&ran_ms)), "{ran_ms:?}");
     }
 }
