@@ -118,6 +118,16 @@ impl PartialEq for Execution {
     }
 }
 
+/// A task whose worker must be heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beats {
+    pub scheduled: EventId,
+    /// Of its token.
+    pub nonce: u64,
+    /// Between two heartbeats, at most.
+    pub interval_ms: u64,
+}
+
 impl Execution {
     /// One without records.
     pub fn unborn(definition: Arc<Definition>) -> Self {
@@ -289,10 +299,10 @@ impl Execution {
         self.frames.values().filter_map(Frame::due).chain(self.deadline).min()
     }
 
-    /// Tasks whose workers must send heartbeats: scheduled event and milliseconds between them.
+    /// Tasks whose workers must send heartbeats.
     ///
     /// Their clock starts when the worker has the task. What Skald itself calls and waits for has no worker.
-    pub fn heartbeats(&self) -> Vec<(EventId, u64)> {
+    pub fn heartbeats(&self) -> Vec<Beats> {
         if self.status != Status::Running {
             return Vec::new();
         }
@@ -300,7 +310,8 @@ impl Execution {
             let task = frame.task()?;
             let with_worker =
                 answers_by_token(&task.target) && !matches!((&task.target, &task.phase), (Target::Activity { .. }, Phase::Scheduled));
-            with_worker.then_some((task.scheduled, task.plan.heartbeat_ms?))
+            let interval_ms = task.plan.heartbeat_ms.filter(|_| with_worker)?;
+            Some(Beats { scheduled: task.scheduled, nonce: task.plan.nonce, interval_ms })
         };
         self.frames.values().filter_map(beating).collect()
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use skald_asl::Timestamp;
 use skald_integrations::{Call, Outcome};
+use skald_interpreter::execution::Beats;
 use skald_interpreter::{Effect, EventId, Identity};
 use skald_query::Payload;
 use skald_store::EntityId;
@@ -245,9 +246,9 @@ impl Owner {
     fn set_timer(&mut self, entity: EntityId, now: Timestamp) {
         let Some(live) = self.entities.get_mut(&entity) else { return };
         let beating = live.execution().heartbeats();
-        live.heartbeats.retain(|scheduled, _| beating.iter().any(|(beats, _)| beats == scheduled));
+        live.heartbeats.retain(|scheduled, _| beating.iter().any(|beats| beats.scheduled == *scheduled));
         let mut due = live.execution().next_due();
-        for (scheduled, interval_ms) in beating {
+        for Beats { scheduled, interval_ms, nonce: _ } in beating {
             let seen = *live.heartbeats.entry(scheduled).or_insert(now);
             let missed = seen.plus_millis(interval_ms);
             due = Some(due.map_or(missed, |due| due.min(missed)));

@@ -184,11 +184,11 @@ impl Entity {
                 *seen = (*seen).max(*at);
             }
         }
-        let missed = execution.heartbeats().into_iter().filter(|(scheduled, interval_ms)| {
-            let seen = self.heartbeats.get(scheduled);
-            seen.is_some_and(|seen| seen.plus_millis(*interval_ms) <= now)
+        let missed = execution.heartbeats().into_iter().filter(|beats| {
+            let seen = self.heartbeats.get(&beats.scheduled);
+            seen.is_some_and(|seen| seen.plus_millis(beats.interval_ms) <= now)
         });
-        self.queue.extend(missed.map(|(scheduled, _)| Item::Command(Command::HeartbeatMissed { scheduled })));
+        self.queue.extend(missed.map(|beats| Item::Command(Command::HeartbeatMissed { scheduled: beats.scheduled })));
     }
 
     /// The execution; lent out only while `busy`.
@@ -228,7 +228,6 @@ impl Entity {
             && self.queue.is_empty()
             && self.calls.is_empty()
             && self.settling.is_empty()
-            && self.heartbeats.is_empty()
             && !self.execution().is_ready()
             && !self.execution().outstanding().iter().any(|effect| match effect {
                 Effect::Call { .. } | Effect::Cancel { .. } | Effect::Report { .. } => true,

@@ -92,6 +92,9 @@ impl Owner {
         live.awake = awake;
         live.listed = listed;
         live.timer_due = timer_due;
+        if let Some(beating) = self.beating.remove(&entity) {
+            live.heartbeats = beating.seen();
+        }
         live.offers = standing_offers(live.execution(), entity).into_iter().collect();
         // Before settling: a settled execution stays only as long as something is asked of it.
         live.queue.extend(items);

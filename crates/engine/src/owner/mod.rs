@@ -14,6 +14,7 @@ mod lend;
 mod act;
 mod load;
 mod park;
+mod beats;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -37,6 +38,7 @@ pub(crate) use message::{Answer, Ask, Inbox, Question, Reply, Request, Start};
 pub(crate) use park::wake_all;
 
 use crate::shared::Shared;
+use beats::Beating;
 use decide::Concluded;
 use entity::{Entity, Item};
 use load::Loaded;
@@ -77,6 +79,8 @@ pub(crate) struct Owner {
     timers: BTreeSet<(Timestamp, EntityId)>,
     /// Where the store's timers are read on, by partition; one without has no parked timer.
     parked_timers: BTreeMap<PartitionId, ParkedTimers>,
+    /// Parked entities whose workers must be heard of.
+    beating: HashMap<EntityId, Beating>,
     /// Entities with something in their queue.
     touched: BTreeSet<EntityId>,
     /// Entities whose slice ended, in turn.
@@ -130,6 +134,7 @@ impl Owner {
             resting: HashSet::new(),
             timers: BTreeSet::new(),
             parked_timers: BTreeMap::new(),
+            beating: HashMap::new(),
             touched: BTreeSet::new(),
             ready: VecDeque::new(),
             queued_ready: HashSet::new(),
@@ -204,7 +209,8 @@ impl Owner {
             self.decide_ready();
             self.keep_house().await;
             self.submit();
-            if self.loading.is_empty() {
+            // Those that cannot be read are tried again, and keep nobody waiting.
+            if self.loading.len() == self.unreadable.len() {
                 for done in self.when_loaded.drain(..) {
                     let _ = done.send(());
                 }
@@ -231,7 +237,11 @@ impl Owner {
     async fn take_request(&mut self, request: Request) {
         match request {
             Request::Start(start) => self.start(*start).await,
-            Request::Ask(Ask { entity, question, reply }) => self.enqueue(entity, Item::Question(question, reply)),
+            Request::Ask(ask) => {
+                if let Some(Ask { entity, question, reply }) = self.hear_parked(ask) {
+                    self.enqueue(entity, Item::Question(question, reply));
+                }
+            }
         }
     }
 
@@ -321,7 +331,12 @@ impl Owner {
         for _ in 0..ROUND_TIMERS_MAX {
             let Some((_, entity)) = self.timers.first().copied().filter(|(due, _)| *due <= now) else { break };
             self.timers.pop_first();
-            let Some(live) = self.entities.get_mut(&entity) else { continue };
+            let Some(live) = self.entities.get_mut(&entity) else {
+                if self.beating.contains_key(&entity) && !self.is_heard_of(entity, now) {
+                    self.load(entity);
+                }
+                continue;
+            };
             live.due = None;
             live.queue.push_back(Item::Command(Command::Tick));
             if !live.busy {

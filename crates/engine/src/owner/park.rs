@@ -7,6 +7,7 @@ use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_store::{Direction, EntityId, PartitionId, Table};
 
+use super::beats::Beating;
 use super::decide::{delete, put};
 use super::{Answer, Owner};
 use crate::execution::ExecutionStatus;
@@ -24,6 +25,8 @@ const PARKED_AT_ONCE_MAX: usize = 256;
 const TIMERS_AT_ONCE_MAX: usize = 256;
 /// Entities that may be being read when more are brought in because they are due.
 const LOADING_MAX: usize = 256;
+/// … and when memory is short: others may have to leave first.
+const PRESSED_LOADING_MAX: usize = 8;
 /// Entities woken at a start that are read at once.
 const AWAKE_AT_ONCE_MAX: usize = 1_000;
 
@@ -66,7 +69,9 @@ impl Owner {
 
     /// When the first parked timer is due; when too many are being read, the next of those tells.
     pub(super) fn parked_due(&self) -> Option<Timestamp> {
-        let has_room = self.loading.len() < LOADING_MAX + self.unreadable.len();
+        let is_pressing = self.shared.live_bytes.is_pressing(self.shared.options.live_bytes_max);
+        let loading_max = if is_pressing { PRESSED_LOADING_MAX } else { LOADING_MAX };
+        let has_room = self.loading.len() < loading_max + self.unreadable.len();
         self.parked_timers.values().map(|timers| timers.due).min().filter(|_| has_room)
     }
 
@@ -94,7 +99,7 @@ impl Owner {
                 return;
             }
             // A live one's row goes with its next record.
-            if !self.entities.contains_key(&entity) {
+            if !self.entities.contains_key(&entity) && !self.is_heard_of(entity, now) {
                 self.load(entity);
             }
             last = Some(ParkedTimers { due, from: key });
@@ -116,16 +121,16 @@ impl Owner {
         }
         self.shared.metrics.live_bytes.store(self.shared.live_bytes.bytes(), Ordering::Relaxed);
         self.shared.metrics.live_executions.store(self.shared.live.count() as u64, Ordering::Relaxed);
-        if std::mem::take(&mut self.appended) {
-            self.checkpoint();
-        }
+        self.appended = false;
+        self.checkpoint();
     }
 
     /// When there is something to do in the house.
     pub(super) fn housekeeping_due(&self) -> Option<Timestamp> {
         let park_after_ms = self.park_after_ms();
         let parking = self.idle.first().map(|(since, _)| since.plus_millis(park_after_ms));
-        let due = if self.appended { Some(self.housekeeping_at) } else { parking };
+        // Whoever is in memory may hold the log, also when it is others that write.
+        let due = if self.appended || !self.entities.is_empty() { Some(self.housekeeping_at) } else { parking };
         due.map(|due| due.max(self.housekeeping_at))
     }
 
@@ -159,7 +164,8 @@ impl Owner {
     fn park(&mut self, entity: EntityId) {
         let Some(live) = self.entities.get_mut(&entity) else { return };
         let position = live.execution().position();
-        let due = live.execution().next_due();
+        // Also when a worker would be missing.
+        let due = live.due;
         let mut changes = Vec::new();
         let head = live.head(due, true);
         let envelope = &head.envelope;
@@ -196,6 +202,7 @@ impl Owner {
             timers.due = timers.due.min(due);
             timers.from = key.min(std::mem::take(&mut timers.from));
         }
+        self.beating.extend(Beating::of(live).map(|beating| (entity, beating)));
         self.shared.live.withdraw(entity);
         self.remove(entity);
     }
