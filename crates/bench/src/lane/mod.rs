@@ -1,8 +1,11 @@
 //! What is done on a connection, request after request.
 //!
 //! [`Workflow`] starts executions and watches each to its end, [`Repeat`] sends the same requests over and over,
-//! [`Starter`] starts so many and looks no further, [`Worker`] performs the tasks of an activity.
+//! [`Starter`] starts so many and looks no further, [`Worker`] performs the tasks of an activity, [`Reader`] reads histories
+//! page by page. [`Insistent`] does what another lane does, and asks again when it is throttled.
 
+mod insistent;
+mod reader;
 mod repeat;
 mod starter;
 mod worker;
@@ -11,6 +14,8 @@ mod workflow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+pub use insistent::{Insistent, Refusals};
+pub use reader::{Pages, Reader};
 pub use repeat::Repeat;
 pub use starter::Starter;
 pub use worker::Worker;
