@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use crate::config::Config;
 use crate::connection::{Line, Socket};
 use crate::protocol::{self, ApiError};
+use crate::room::Room;
 use crate::{api, auth, metrics};
 
 /// How long accepting pauses after an error such as too many open files.
@@ -42,6 +43,8 @@ pub struct Server {
 pub(crate) struct Shared {
     pub engine: Engine,
     pub config: Config,
+    pub bodies: Room,
+    pub answers: Room,
     /// True once the server takes nothing new.
     pub draining: watch::Receiver<bool>,
 }
@@ -65,7 +68,9 @@ impl Server {
         let (drain, draining) = watch::channel(false);
         let drain_timeout = config.limits.drain_timeout;
         let room = Arc::new(Semaphore::new(config.limits.connections_max));
-        let shared = Arc::new(Shared { engine, config, draining });
+        let large_bytes_max = config.limits.large_bodies_bytes_max;
+        let (bodies, answers) = (Room::new(large_bytes_max), Room::new(large_bytes_max));
+        let shared = Arc::new(Shared { engine, config, bodies, answers, draining });
         let server = Arc::new(Self { router: router(shared.clone()), shared });
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
