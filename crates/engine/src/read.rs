@@ -156,7 +156,7 @@ async fn backward(
         let Some(first) = chunks.last().map(|chunk| chunk.first) else { return Ok(None) };
         for chunk in &chunks {
             let records = decode(chunk)?;
-            let numbered = (chunk.first.0..chunk.first.0 + records.len() as u64).zip(&records).rev();
+            let numbered = (chunk.first.0..=chunk.last().0).rev().zip(records.iter().rev());
             for (position, record) in numbered.filter(|(position, _)| *position < before.0) {
                 if let Some(next) = page.take(position, record) {
                     return Ok(Some(next));
