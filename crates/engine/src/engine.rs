@@ -37,8 +37,6 @@ use crate::token::{Invalid, KeyRing, Token};
 
 /// Reads that run at once, beside those of histories.
 const READS_MAX: usize = 64;
-/// Pages of history that are put together at once, for each core: that is computing, and each takes a few MiB at most.
-const HISTORIES_A_CORE_MAX: usize = 2;
 
 /// A running engine. Clones share it.
 #[derive(Clone)]
@@ -89,7 +87,8 @@ impl Engine {
             queues: Arc::default(),
             entropy,
             reads: tokio::sync::Semaphore::new(READS_MAX),
-            histories: tokio::sync::Semaphore::new(HISTORIES_A_CORE_MAX * core_count),
+            // Putting a page together is computing: half of the cores are left to everyone else.
+            histories: tokio::sync::Semaphore::new((core_count / 2).max(1)),
             compute: tokio::sync::Semaphore::new(core_count),
             owners,
             stopping: AtomicBool::new(false),

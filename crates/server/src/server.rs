@@ -105,15 +105,17 @@ impl Server {
         let socket = Socket::new(stream, line.clone(), limits);
         let service = service_fn(|request| {
             let (server, line) = (self.clone(), line.clone());
-            async move { Ok::<_, Infallible>(server.answer(request, line).await) }
+            // Boxed, so that a connection without a request holds no room for one.
+            Box::pin(async move { Ok::<_, Infallible>(server.answer(request, line).await) })
         });
-        let connection = http1::Builder::new()
+        let mut machinery = http1::Builder::new();
+        machinery
             .timer(TokioTimer::new())
             // The machinery's clock also runs between requests; [`Socket`] has the shorter one for half-sent headers.
             .header_read_timeout(limits.idle_timeout)
-            .max_header_size(limits.header_bytes_max)
-            .serve_connection(TokioIo::new(socket), service);
-        let mut connection = pin!(connection);
+            .max_header_size(limits.header_bytes_max);
+        // Pinned where it is made: a future holds twice what is moved within it.
+        let mut connection = pin!(machinery.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.shared.until_draining() => {

@@ -57,10 +57,10 @@ pub fn measure(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
             continue;
         }
         let (reads, chains, pages) = (reads.take(), chains.take(), pages.get());
-        let operations = reads.count() as u64;
+        let operations = reads.count() as u64 + chains.count() as u64;
         meter.account(&mut row, &before, Done { operations, received_bytes: ran.received_bytes })?;
         let per_second = |count: u64| count as f64 / ran.elapsed.as_secs_f64();
-        row.set("per_second", per_second(operations));
+        row.set("per_second", per_second(reads.count() as u64));
         row.set_latencies(&reads);
         row.set("mib_per_second", per_second(pages.bytes) / MIB);
         row.set("histories_to_the_end", pages.histories as f64);
