@@ -162,7 +162,10 @@ fn server_config(arguments: &Arguments, configuration: &Configuration, region: S
         allowed_hosts: hosts.cloned().collect(),
         limits: Limits {
             connections_max: configuration.limits.connections.map_or(defaults.limits.connections_max, |wanted| wanted.get() as usize),
-            large_bodies_bytes_max: configuration.limits.bodies_mb.map_or(defaults.limits.large_bodies_bytes_max, |mb| (mb.get() as usize) << 20),
+            large_bodies_bytes_max: configuration
+                .limits
+                .bodies_mb
+                .map_or(defaults.limits.large_bodies_bytes_max, |mb| (mb.get() as usize) << 20),
             ..defaults.limits
         },
     }

@@ -96,4 +96,3 @@ pub enum NewestFirst {
     Yes,
     No,
 }
-

@@ -24,8 +24,8 @@ use skald_query::Payload;
 
 use self::endpoint::Endpoint;
 use self::failure::Printed;
-use self::gate::Gates;
 use self::function::{Ended, Function, IDLE_SECONDS_MAX, RESERVED_VARIABLES};
+use self::gate::Gates;
 use self::interpreter::Python;
 use self::invoke::{InvocationType, InvokeRequest, Reply};
 use self::process::Nursery;

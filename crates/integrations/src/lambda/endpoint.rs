@@ -18,9 +18,9 @@ use skald_aws::lambda::FunctionReference;
 use skald_aws::sigv4::{self, Credentials, Scope, percent_encode};
 
 use crate::config::ConfigError;
+use crate::lambda::gate::{Gates, Shut};
 use crate::lambda::invoke::{InvocationType, InvokeRequest, Reply};
 use crate::lambda::runtime_api::ANSWER_BYTES_MAX;
-use crate::lambda::gate::{Gates, Shut};
 use crate::lambda::{Invoked, failure, throttled};
 use crate::{Call, Outcome};
 
