@@ -43,6 +43,9 @@ pub const BACKLOG: &str = "tasks that wait in one queue";
 pub const RETRIES: &str = "retries at once, with jitter";
 pub const POLLS: &str = "polls open at once";
 pub const FAIRNESS: &str = "starts beside a flood of others";
+pub const OVERLOAD: &str = "overload, 100 x full load";
+pub const READERS: &str = "readers of 25,000 events";
+pub const FINISHED: &str = "finished chains";
 
 /// SOURCE: the bars that the engine is held to; docs/benchmarks.md repeats them.
 pub const BARS: &[Bar] = &[
@@ -71,6 +74,14 @@ pub const BARS: &[Bar] = &[
     bar(FAIRNESS, 4_000, "throttled", AtMost, 0.0, 0.0),
     bar(IDLE, 0, "ready_ms", AtMost, 100.0, 30.0),
     bar(IDLE, 0, "rss_mib", AtMost, 25.0, 12.0),
+    bar(OVERLOAD, 6_400, "failed", AtMost, 0.0, 0.0),
+    bar(OVERLOAD, 6_400, "rss_of_full_load", AtMost, 1.5, 1.5),
+    bar(OVERLOAD, 6_400, "recovered_s", AtMost, 1.0, 1.0),
+    bar(READERS, 100, "rss_mib_grown", AtMost, 64.0, 64.0),
+    bar(READERS, 100, "chains_kept_percent", AtLeast, 50.0, 50.0),
+    bar(FINISHED, 64, "rss_mib", AtMost, 200.0, 100.0),
+    bar(FINISHED, 64, "lost", AtMost, 0.0, 0.0),
+    bar(FINISHED, 64, "lost_restarted", AtMost, 0.0, 0.0),
 ];
 
 const fn bar(row: &'static str, in_flight: usize, figure: &'static str, direction: Direction, bar: f64, stretch: f64) -> Bar {

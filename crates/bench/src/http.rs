@@ -50,6 +50,11 @@ pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
+/// Where the last `wanted` in `bytes` begins.
+pub fn find_last(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).rposition(|window| window == wanted)
+}
+
 /// The text of a string member that holds no escapes.
 pub fn text_member<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     let key = format!("\"{name}\":\"");

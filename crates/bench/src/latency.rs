@@ -14,6 +14,11 @@ impl Latencies {
         self.0.len()
     }
 
+    /// In the order they were added.
+    pub fn all(&self) -> &[Duration] {
+        &self.0
+    }
+
     /// The duration that `share` of all do not exceed; zero when there are none.
     pub fn percentile(&self, share: f64) -> Duration {
         let mut sorted = self.0.clone();

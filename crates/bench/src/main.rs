@@ -29,7 +29,7 @@ use crate::own::OwnServer;
 use crate::report::Report;
 use crate::workload::saga::By;
 use crate::workload::scale::{backlog, fairness, heartbeats, polls, retries, timers};
-use crate::workload::{Ground, ceiling, chain, express, idle, loops, parked, payload, reads, saga};
+use crate::workload::{Ground, ceiling, chain, express, finished, idle, loops, overload, parked, payload, readers, reads, saga};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -58,6 +58,9 @@ struct Arguments {
     /// How many tasks wait in one queue.
     #[arg(long, default_value_t = 100_000)]
     backlog: u64,
+    /// How many executions have ended.
+    #[arg(long, default_value_t = 100_000)]
+    finished: u64,
     /// Where all figures go as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -101,6 +104,12 @@ enum Workload {
     Retries,
     Polls,
     Fairness,
+    /// A hundred times the connections of full load.
+    Overload,
+    /// A hundred readers of the longest histories.
+    Readers,
+    /// Executions that have ended.
+    Finished,
     Restate,
     Fakecloud,
 }
@@ -187,6 +196,15 @@ fn measure(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
     }
     if wants(Workload::Fairness) {
         attempt(report, "fairness", |report| fairness::measure(report, ground));
+    }
+    if wants(Workload::Overload) {
+        attempt(report, "overload", |report| overload::measure(report, ground));
+    }
+    if wants(Workload::Readers) {
+        attempt(report, "readers", |report| readers::measure(report, ground));
+    }
+    if wants(Workload::Finished) {
+        attempt(report, "finished", |report| finished::measure(report, ground, arguments.finished));
     }
     if wants(Workload::W3) {
         attempt(report, "W3", |report| parked::measure(report, ground, arguments.parked));

@@ -39,6 +39,34 @@ pub fn resident_bytes(id: u32) -> anyhow::Result<u64> {
     Ok(field(&read(id, "status")?, "VmRSS:")? * 1024)
 }
 
+/// The most that was resident since [`forget_peak`]. SOURCE: proc_pid_status(5), `VmHWM`.
+pub fn peak_bytes(id: u32) -> anyhow::Result<u64> {
+    Ok(field(&read(id, "status")?, "VmHWM:")? * 1024)
+}
+
+/// SOURCE: proc_pid_clear_refs(5), value 5.
+pub fn forget_peak(id: u32) -> anyhow::Result<()> {
+    let path = format!("/proc/{id}/clear_refs");
+    std::fs::write(&path, "5").context(path)
+}
+
+/// Raises the soft limit on open files to the hard one; a connection is a file.
+///
+/// # Errors
+/// Where even the hard one is below `wanted`.
+pub fn allow_open_files(wanted: u64) -> anyhow::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls get a valid pointer to an initialised structure that outlives them.
+    #[allow(unsafe_code)]
+    let outcome = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
+    };
+    anyhow::ensure!(outcome == 0 && limit.rlim_cur >= wanted, "{wanted} open files are needed, {} are allowed", limit.rlim_max);
+    Ok(())
+}
+
 fn read(id: u32, name: &str) -> anyhow::Result<String> {
     let path = format!("/proc/{id}/{name}");
     std::fs::read_to_string(&path).context(path)

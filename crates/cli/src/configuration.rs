@@ -48,6 +48,10 @@ pub(crate) struct LimitsTable {
     pub executions_per_second: Option<NonZeroU32>,
     /// Connections served at once.
     pub connections: Option<NonZeroU32>,
+    /// MiB that large request bodies may take at once; those beyond wait. As much again for large answers.
+    pub bodies_mb: Option<NonZeroU32>,
+    /// Tasks of one function elsewhere that run at once; those beyond wait. Declared functions have `concurrency`.
+    pub tasks_per_function: Option<NonZeroU32>,
 }
 
 /// `[server]`. What the command line says wins.

@@ -85,6 +85,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         base_folder: loaded.folder,
         lambda_endpoint: variable("AWS_ENDPOINT_URL_LAMBDA").or_else(|| variable("AWS_ENDPOINT_URL")),
         region,
+        calls_per_function_max: loaded.configuration.limits.tasks_per_function,
         credentials: skald_integrations::credentials::find(&variable),
     })?;
     let engine = tokio::select! {
@@ -167,6 +168,10 @@ fn server_config(arguments: &Arguments, configuration: &Configuration, region: S
         allowed_hosts: hosts.cloned().collect(),
         limits: Limits {
             connections_max: configuration.limits.connections.map_or(defaults.limits.connections_max, |wanted| wanted.get() as usize),
+            large_bodies_bytes_max: configuration
+                .limits
+                .bodies_mb
+                .map_or(defaults.limits.large_bodies_bytes_max, |mb| (mb.get() as usize) << 20),
             ..defaults.limits
         },
     }

@@ -1,5 +1,6 @@
 //! People, clients and workers outside: they outlive a crash, and try again until they are told something.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,12 +8,16 @@ use std::time::Duration;
 use skald_engine::execution::{ExecutionStatus, HistoryRequest, NewestFirst, StartExecution};
 use skald_engine::token::Token;
 use skald_engine::{Engine, SendTaskError, StartExecutionError, StopExecutionError};
+use skald_interpreter::Event;
 use skald_query::Payload;
 use tokio::task::JoinSet;
 
 use crate::script::{Answer, Deed, Step, Worker};
 use crate::simulation::{EXECUTION, MACHINE_ARN, execution_arn, scope};
 use crate::world::{BEGINNING_MS, World};
+
+/// Events a page of history.
+const PAGE_EVENTS: usize = 7_000;
 
 /// How long someone waits before asking a server again that is busy or away.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -326,12 +331,15 @@ pub(crate) async fn check_reads(world: &World, engine: &Engine) {
             let mut read = Vec::new();
             let mut cursor = None;
             loop {
-                let request = HistoryRequest { execution_arn: arn.clone(), limit: 7_000, newest_first, cursor };
-                match engine.history(&scope(), request).await {
-                    Ok(page) => {
-                        read.extend(page.items.iter().map(|event| event.id));
-                        cursor = page.next;
-                    }
+                let request = HistoryRequest { execution_arn: arn.clone(), newest_first, cursor };
+                let mut left = PAGE_EVENTS;
+                let look = |event: &Event| {
+                    read.push(event.id);
+                    left -= 1;
+                    if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                match engine.history(&scope(), request, look).await {
+                    Ok(next) => cursor = next,
                     Err(error) => {
                         world.violation(format!("{arn}: its history cannot be read: {error}"));
                         break;

@@ -1,6 +1,7 @@
 //! The way in: what the API does, as typed calls.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use skald_asl::Timestamp;
 use skald_aws::arn::{Arn, ArnError, StatesResource};
 use skald_integrations::Perform;
-use skald_interpreter::{Identity, Status, TaskAnswer};
+use skald_interpreter::{Event, Identity, Status, TaskAnswer};
 use skald_query::Payload;
 use skald_store::{Batch, Change, EntityId, Epoch, Operation, PartitionId, Store, Table, Urgency};
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +20,7 @@ use crate::admission::{LiveBytes, Pace, Standing, WaitingStart};
 use crate::catalog::{Activity, Book, CreateMachine, Machine, MachineStatus, MachineType, Machined, UpdateMachine, UpdatedMachine};
 use crate::clock::SteadyClock;
 use crate::error::*;
-use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, SharedEvent, StartExecution, Started};
+use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, StartExecution, Started};
 use crate::execution_log::Log;
 use crate::express::{self, Express};
 use crate::keys;
@@ -34,7 +35,7 @@ use crate::scope::Scope;
 use crate::shared::{Entropy, RunningCalls, Shared, derived_uuid, hash_of};
 use crate::token::{Invalid, KeyRing, Token};
 
-/// Reads that run at once; a page of history takes a few MiB at most.
+/// Reads that run at once, beside those of histories.
 const READS_MAX: usize = 64;
 
 /// A running engine. Clones share it.
@@ -60,6 +61,7 @@ impl Engine {
         let tokens = open_key_ring(&store, options.token_secret, clock.now()).await?;
         let book = Book::open(Arc::clone(&store)).await?;
         let owner_count = options.owners.max(1);
+        let core_count = std::thread::available_parallelism().map_or(1, usize::from);
         let mut epochs: Vec<HashMap<_, _>> = vec![HashMap::new(); owner_count];
         let mut express_epochs = HashMap::new();
         for (partition, epoch) in claim_all(&store).await? {
@@ -85,7 +87,9 @@ impl Engine {
             queues: Arc::default(),
             entropy,
             reads: tokio::sync::Semaphore::new(READS_MAX),
-            compute: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            // Putting a page together is computing: half of the cores are left to everyone else.
+            histories: tokio::sync::Semaphore::new((core_count / 2).max(1)),
+            compute: tokio::sync::Semaphore::new(core_count),
             owners,
             stopping: AtomicBool::new(false),
             calls: RunningCalls::default(),
@@ -355,14 +359,21 @@ impl Engine {
         read::list(&self.shared, &machine, status, &page).await
     }
 
-    pub async fn history(&self, scope: &Scope, request: HistoryRequest) -> Result<Page<SharedEvent>, HistoryError> {
+    /// Shows events one by one until `show` breaks: the one it was given last ends the page. Answers the next page's
+    /// cursor, if there are more events.
+    pub async fn history(
+        &self,
+        scope: &Scope,
+        request: HistoryRequest,
+        show: impl FnMut(&Event) -> ControlFlow<()> + Send,
+    ) -> Result<Option<Vec<u8>>, HistoryError> {
         let (_, entity) = self.find(scope, &request.execution_arn).await.map_err(|error| match error {
             DescribeExecutionError::InvalidArn(reason) => HistoryError::InvalidArn(reason),
             DescribeExecutionError::ExecutionDoesNotExist(arn) => HistoryError::ExecutionDoesNotExist(arn),
             DescribeExecutionError::InternalFailure(fault) => HistoryError::InternalFailure(fault),
         })?;
-        let _turn = self.shared.reads.acquire().await;
-        read::history(&self.shared, entity, &request).await
+        let _turn = self.shared.histories.acquire().await;
+        read::history(&self.shared, entity, &request, show).await
     }
 
     pub async fn send_task_success(&self, _scope: &Scope, token: &str, output: Payload) -> Result<(), SendTaskError> {

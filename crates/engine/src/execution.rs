@@ -1,9 +1,6 @@
 //! Executions as callers see them.
 
-use std::sync::Arc;
-
 use skald_asl::Timestamp;
-use skald_interpreter::Event;
 use skald_interpreter::note::Parent;
 use skald_query::Payload;
 
@@ -85,13 +82,12 @@ pub struct Started {
     pub started_at: Timestamp,
 }
 
-/// One page's worth of history.
+/// Where a page of history begins.
 #[derive(Debug, Clone)]
 pub struct HistoryRequest {
     pub execution_arn: String,
-    /// At least 1.
-    pub limit: usize,
     pub newest_first: NewestFirst,
+    /// What the page before ended with.
     pub cursor: Option<Vec<u8>>,
 }
 
@@ -100,6 +96,3 @@ pub enum NewestFirst {
     Yes,
     No,
 }
-
-/// Shared, since live histories are.
-pub type SharedEvent = Arc<Event>;

@@ -1,6 +1,7 @@
 //! Reads: past the owners, of what is durable.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use skald_interpreter::note::Origin;
@@ -9,7 +10,7 @@ use skald_store::{Direction, EntityId, Position, Store, StoredChunk, Table};
 
 use crate::catalog::Machined;
 use crate::error::{DescribeExecutionError, Fault, HistoryError, ListExecutionsError};
-use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, NewestFirst, SharedEvent};
+use crate::execution::{Described, ExecutionStatus, HistoryRequest, Listed, NewestFirst};
 use crate::keys::{self, ListKind};
 use crate::live::{self, Summary};
 use crate::page::{Page, PageRequest};
@@ -83,78 +84,85 @@ fn decode(chunk: &StoredChunk) -> Result<Vec<Record>, Fault> {
     journal::decode(&chunk.bytes, chunk.count).map_err(|error| Fault(error.to_string()))
 }
 
-/// A page of events. The cursor is the position of the last record that was looked at.
-pub(crate) async fn history(shared: &Shared, entity: EntityId, request: &HistoryRequest) -> Result<Page<SharedEvent>, HistoryError> {
+/// Shows events until `show` breaks; then where the next page begins, if there are more. A cursor is the position of the
+/// last record that was looked at.
+pub(crate) async fn history(
+    shared: &Shared,
+    entity: EntityId,
+    request: &HistoryRequest,
+    show: impl FnMut(&Event) -> ControlFlow<()> + Send,
+) -> Result<Option<Vec<u8>>, HistoryError> {
     let cursor = match &request.cursor {
         None => None,
         Some(bytes) => Some(Position(u64::from_be_bytes(bytes.as_slice().try_into().map_err(|_| HistoryError::InvalidToken)?))),
     };
-    let (items, next) = match request.newest_first {
-        NewestFirst::No => forward(&shared.store, entity, cursor.unwrap_or(Position(0)), request.limit).await?,
-        NewestFirst::Yes => backward(&shared.store, entity, cursor.unwrap_or(Position(u64::MAX)), request.limit).await?,
+    let page = Filling { show, full_at: None };
+    let next = match request.newest_first {
+        NewestFirst::No => forward(&shared.store, entity, cursor.unwrap_or(Position(0)), page).await?,
+        NewestFirst::Yes => backward(&shared.store, entity, cursor.unwrap_or(Position(u64::MAX)), page).await?,
     };
-    Ok(Page { items, next: next.map(|position| position.0.to_be_bytes().to_vec()) })
+    Ok(next.map(|position| position.0.to_be_bytes().to_vec()))
 }
 
-/// Events and the position to go on from, when there are more.
-type Events = (Vec<SharedEvent>, Option<Position>);
-
 /// A page that is being filled.
-struct Filling {
-    events: Vec<SharedEvent>,
-    limit: usize,
+struct Filling<S> {
+    show: S,
     /// The position of the event that filled it.
     full_at: Option<Position>,
 }
 
-impl Filling {
-    fn of(limit: usize) -> Self {
-        Self { events: Vec::new(), limit, full_at: None }
-    }
-
-    /// Adds a record's event; says where to go on when the page was full and there is one more.
-    fn take(&mut self, position: u64, record: Record) -> Option<Position> {
+impl<S: FnMut(&Event) -> ControlFlow<()>> Filling<S> {
+    /// Shows a record's event; says where to go on when the page was full and there is one more.
+    fn take(&mut self, position: u64, record: &Record) -> Option<Position> {
         let Record::Event(event) = record else { return None };
-        if self.full_at.is_some() {
-            return self.full_at;
+        if self.full_at.is_none() {
+            self.full_at = (self.show)(event).is_break().then_some(Position(position));
+            return None;
         }
-        self.events.push(Arc::new(event));
-        if self.events.len() == self.limit {
-            self.full_at = Some(Position(position));
-        }
-        None
+        self.full_at
     }
 }
 
-async fn forward(store: &Arc<dyn Store>, entity: EntityId, mut after: Position, limit: usize) -> Result<Events, Fault> {
-    let mut page = Filling::of(limit);
+async fn forward(
+    store: &Arc<dyn Store>,
+    entity: EntityId,
+    mut after: Position,
+    mut page: Filling<impl FnMut(&Event) -> ControlFlow<()> + Send>,
+) -> Result<Option<Position>, Fault> {
     loop {
         let chunks = store.read(entity, after, READ_BYTES).await?;
-        let Some(last) = chunks.last().map(StoredChunk::last) else { return Ok((page.events, None)) };
+        let Some(last) = chunks.last().map(StoredChunk::last) else { return Ok(None) };
         for chunk in &chunks {
-            let records = (chunk.first.0..).zip(decode(chunk)?);
-            for (position, record) in records.filter(|(position, _)| *position > after.0) {
+            for (position, record) in (chunk.first.0..).zip(&decode(chunk)?).filter(|(position, _)| *position > after.0) {
                 if let Some(next) = page.take(position, record) {
-                    return Ok((page.events, Some(next)));
+                    return Ok(Some(next));
                 }
             }
+            // A long page leaves the thread to others now and then.
+            tokio::task::yield_now().await;
         }
         after = last;
     }
 }
 
-async fn backward(store: &Arc<dyn Store>, entity: EntityId, mut before: Position, limit: usize) -> Result<Events, Fault> {
-    let mut page = Filling::of(limit);
+async fn backward(
+    store: &Arc<dyn Store>,
+    entity: EntityId,
+    mut before: Position,
+    mut page: Filling<impl FnMut(&Event) -> ControlFlow<()> + Send>,
+) -> Result<Option<Position>, Fault> {
     loop {
         let chunks = store.read_back(entity, before, READ_BYTES).await?;
-        let Some(first) = chunks.last().map(|chunk| chunk.first) else { return Ok((page.events, None)) };
+        let Some(first) = chunks.last().map(|chunk| chunk.first) else { return Ok(None) };
         for chunk in &chunks {
-            let records: Vec<_> = (chunk.first.0..).zip(decode(chunk)?).filter(|(position, _)| *position < before.0).collect();
-            for (position, record) in records.into_iter().rev() {
+            let records = decode(chunk)?;
+            let numbered = (chunk.first.0..=chunk.last().0).rev().zip(records.iter().rev());
+            for (position, record) in numbered.filter(|(position, _)| *position < before.0) {
                 if let Some(next) = page.take(position, record) {
-                    return Ok((page.events, Some(next)));
+                    return Ok(Some(next));
                 }
             }
+            tokio::task::yield_now().await;
         }
         before = first;
     }

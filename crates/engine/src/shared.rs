@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) entropy: Entropy,
     /// Reads do not pass through an inbox: this bounds how many hold pages in memory.
     pub(crate) reads: tokio::sync::Semaphore,
+    /// The same for pages of history; each takes a few MiB at most.
+    pub(crate) histories: tokio::sync::Semaphore,
     /// A place for each core on the compute pool.
     pub(crate) compute: tokio::sync::Semaphore,
     pub(crate) owners: Vec<Inbox>,

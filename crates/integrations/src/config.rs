@@ -1,6 +1,7 @@
 //! What the integrations are told: the `[lambda.…]` tables of `skald.toml`, and AWS's environment.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -16,6 +17,8 @@ pub struct IntegrationsConfig {
     pub lambda_endpoint: Option<String>,
     /// The region of local functions, and of signatures.
     pub region: String,
+    /// Calls of one function at `lambda_endpoint` that run at once; those beyond wait. None: 1,000.
+    pub calls_per_function_max: Option<NonZeroU32>,
     /// Who signs calls to `lambda_endpoint`; see [`crate::credentials::find`].
     pub credentials: Option<Credentials>,
 }

@@ -6,6 +6,7 @@
 mod endpoint;
 mod failure;
 mod function;
+mod gate;
 mod interpreter;
 mod invoke;
 mod output;
@@ -24,6 +25,7 @@ use skald_query::Payload;
 use self::endpoint::Endpoint;
 use self::failure::Printed;
 use self::function::{Ended, Function, IDLE_SECONDS_MAX, RESERVED_VARIABLES};
+use self::gate::Gates;
 use self::interpreter::Python;
 use self::invoke::{InvocationType, InvokeRequest, Reply};
 use self::process::Nursery;
@@ -33,6 +35,9 @@ use crate::{Call, Outcome};
 
 /// How often processes that have nothing to do are looked for.
 const RETIRE_EVERY_SECONDS: u64 = 60;
+
+/// Calls of one function elsewhere that run at once, if nothing is said. SOURCE: Lambda quotas: an account's concurrency.
+const CALLS_PER_FUNCTION_MAX: usize = 1_000;
 
 /// See the module.
 pub struct Lambda {
@@ -63,7 +68,10 @@ impl Lambda {
             functions.insert(name.clone(), Arc::new(function));
         }
         let endpoint = match &config.lambda_endpoint {
-            Some(url) => Some(Arc::new(Endpoint::new(url, &config.region, config.credentials)?)),
+            Some(url) => {
+                let gates = Gates::new(config.calls_per_function_max.map_or(CALLS_PER_FUNCTION_MAX, |wanted| wanted.get() as usize));
+                Some(Arc::new(Endpoint::new(url, &config.region, config.credentials, gates)?))
+            }
             None => None,
         };
         Ok(Self { functions, endpoint, nursery, retiring: Once::new() })
@@ -75,7 +83,7 @@ impl Lambda {
             Ok(function) => function,
             Err(error) => return failure::of_parameters(call.parameters.text(), &error.to_string()),
         };
-        let event = Bytes::copy_from_slice(call.parameters.text().as_bytes());
+        let event = Bytes::from_owner(Event(call.parameters.clone()));
         let request = InvokeRequest::synchronous(function, event);
         match self.invoke(request, call).await {
             Invoked::Replied(reply) => match reply.json() {
@@ -103,8 +111,11 @@ impl Lambda {
         }
     }
 
-    /// Begins no invocation of a declared function any more.
+    /// Begins no invocation any more that had to wait, and none of a declared function.
     pub fn quiesce(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.quiesce();
+        }
         for function in self.functions.values() {
             function.quiesce();
         }
@@ -153,10 +164,7 @@ impl Lambda {
         match function.invoke(invocation).await {
             Ended::Succeeded(payload) => reply(200, Some(version), payload),
             Ended::Failed(payload) => Invoked::FunctionFailed(payload),
-            Ended::Throttled => {
-                let code = "TooManyRequestsException";
-                Invoked::Refused(failure::of_service(429, code, "Rate Exceeded.", &call.request_id))
-            }
+            Ended::Throttled => throttled(call),
             Ended::GaveUp => Invoked::Refused(Outcome::GaveUp),
         }
     }
@@ -175,6 +183,20 @@ impl Lambda {
             });
         });
     }
+}
+
+/// A payload's text, shared: invocations that wait take no copy along.
+struct Event(Payload);
+
+impl AsRef<[u8]> for Event {
+    fn as_ref(&self) -> &[u8] {
+        self.0.text().as_bytes()
+    }
+}
+
+/// AWS's answer when a function runs as often as it may.
+fn throttled(call: &Call) -> Invoked {
+    Invoked::Refused(failure::of_service(429, "TooManyRequestsException", "Rate Exceeded.", &call.request_id))
 }
 
 /// Checks one table, and says where its code is.

@@ -40,6 +40,7 @@ use crate::auth;
 use crate::connection::Line;
 use crate::page_token::Query;
 use crate::protocol::{self, ApiError};
+use crate::room::Place;
 use crate::server::{RequestId, Shared};
 use crate::validation::{Members, Shown};
 
@@ -93,7 +94,12 @@ const DEFINITION_LENGTH_MAX: usize = 1_048_576;
 /// Answers `POST /`.
 pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str()).to_owned();
-    match perform(&shared, request).await {
+    let answer = perform(&shared, request).await.and_then(|body| match shared.answers.take(body.len()) {
+        Some(place) => Ok(place.hold(body)),
+        // Waiting would hold what there is no room for.
+        None => Err(ApiError::throttled()),
+    });
+    match answer {
         Ok(body) => protocol::json_response(StatusCode::OK, body),
         Err(error) => {
             if error.status.is_server_error() {
@@ -115,9 +121,11 @@ async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError>
     let action = action(headers)?;
     let caller = auth::caller(headers, &shared.config)?;
     let line = parts.extensions.get::<Arc<Line>>().ok_or_else(|| ApiError::internal("a request without a connection"))?;
-    let body = read_body(shared, headers, body).await?;
+    let (body, place) = read_body(shared, headers, body).await?;
     let members = Members::root(protocol::parse_body(&body)?);
     drop(body);
+    // What a request was given is held until it is answered. Express executions have room of their own while they run.
+    let _place = (action != Action::StartSyncExecution).then_some(place);
     let context = Context { shared, scope: caller.scope, access_key: caller.access_key, headers, line };
     let context = &context;
     match action {
@@ -153,8 +161,8 @@ fn action(headers: &HeaderMap) -> Result<Action, ApiError> {
     })
 }
 
-/// The whole body, within the limits on its size and on the time it may take.
-async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+/// The whole body and its place, within the limits on size and on the time that waiting and reading may take.
+async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<(Bytes, Place), ApiError> {
     let limits = &shared.config.limits;
     let too_large = || {
         ApiError::new("RequestEntityTooLargeException", format!("A request has at most {} bytes.", limits.body_bytes_max))
@@ -164,9 +172,17 @@ async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<B
     if declared.is_some_and(|bytes| bytes > limits.body_bytes_max as u64) {
         return Err(too_large());
     }
+    let deadline = tokio::time::Instant::now() + limits.body_timeout;
+    // Nothing of the body is read before there is a place for all of it.
+    let expected = match (declared, headers.contains_key(header::TRANSFER_ENCODING)) {
+        (Some(bytes), _) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        (None, true) => limits.body_bytes_max,
+        (None, false) => 0,
+    };
+    let Ok(place) = tokio::time::timeout_at(deadline, shared.bodies.wait(expected)).await else { return Err(ApiError::throttled()) };
     let collecting = Limited::new(body, limits.body_bytes_max).collect();
-    match tokio::time::timeout(limits.body_timeout, collecting).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+    match tokio::time::timeout_at(deadline, collecting).await {
+        Ok(Ok(collected)) => Ok((collected.to_bytes(), place)),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(ApiError::serialization("The request's body ended early.")),
         Err(_) => Err(ApiError::new("RequestTimeout", "The request's body took too long.").with_status(StatusCode::REQUEST_TIMEOUT)),

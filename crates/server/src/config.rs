@@ -24,6 +24,9 @@ pub struct Limits {
     pub connections_max: usize,
     pub header_bytes_max: usize,
     pub body_bytes_max: usize,
+    /// What bodies of 16 KiB and more may take together; those beyond wait. As much again for answers of that size; those
+    /// beyond are throttled.
+    pub large_bodies_bytes_max: usize,
     /// From a request's first byte to the end of its headers.
     pub head_timeout: Duration,
     /// From the end of the headers to the end of the body.
@@ -57,6 +60,7 @@ impl Default for Limits {
             header_bytes_max: 64 * 1024,
             // SOURCE: api.md: a definition has up to 1,048,576 characters, which JSON's escapes may double.
             body_bytes_max: 2 * 1_048_576 + 64 * 1024,
+            large_bodies_bytes_max: 64 << 20,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

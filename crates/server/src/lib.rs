@@ -15,6 +15,7 @@ mod validation;
 mod configuration;
 mod syntax;
 mod page_token;
+mod room;
 mod metrics;
 mod api;
 

@@ -47,6 +47,10 @@ impl ApiError {
         Self::new("InvalidToken", "Invalid Token: 'Invalid token'")
     }
 
+    pub(crate) fn throttled() -> Self {
+        Self::new("ThrottlingException", "Rate exceeded")
+    }
+
     /// Ours to fix: the wire learns nothing but that.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
         Self {
@@ -100,8 +104,8 @@ pub(crate) fn encode(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(answer).map_err(|error| ApiError::internal(format!("an answer that is no JSON: {error}")))
 }
 
-pub(crate) fn json_response(status: StatusCode, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+pub(crate) fn json_response(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
     response

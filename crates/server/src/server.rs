@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use crate::config::Config;
 use crate::connection::{Line, Socket};
 use crate::protocol::{self, ApiError};
+use crate::room::Room;
 use crate::{api, auth, metrics};
 
 /// How long accepting pauses after an error such as too many open files.
@@ -42,6 +43,8 @@ pub struct Server {
 pub(crate) struct Shared {
     pub engine: Engine,
     pub config: Config,
+    pub bodies: Room,
+    pub answers: Room,
     /// True once the server takes nothing new.
     pub draining: watch::Receiver<bool>,
 }
@@ -65,7 +68,9 @@ impl Server {
         let (drain, draining) = watch::channel(false);
         let drain_timeout = config.limits.drain_timeout;
         let room = Arc::new(Semaphore::new(config.limits.connections_max));
-        let shared = Arc::new(Shared { engine, config, draining });
+        let large_bytes_max = config.limits.large_bodies_bytes_max;
+        let (bodies, answers) = (Room::new(large_bytes_max), Room::new(large_bytes_max));
+        let shared = Arc::new(Shared { engine, config, bodies, answers, draining });
         let server = Arc::new(Self { router: router(shared.clone()), shared });
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -100,15 +105,17 @@ impl Server {
         let socket = Socket::new(stream, line.clone(), limits);
         let service = service_fn(|request| {
             let (server, line) = (self.clone(), line.clone());
-            async move { Ok::<_, Infallible>(server.answer(request, line).await) }
+            // Boxed, so that a connection without a request holds no room for one.
+            Box::pin(async move { Ok::<_, Infallible>(server.answer(request, line).await) })
         });
-        let connection = http1::Builder::new()
+        let mut machinery = http1::Builder::new();
+        machinery
             .timer(TokioTimer::new())
             // The machinery's clock also runs between requests; [`Socket`] has the shorter one for half-sent headers.
             .header_read_timeout(limits.idle_timeout)
-            .max_header_size(limits.header_bytes_max)
-            .serve_connection(TokioIo::new(socket), service);
-        let mut connection = pin!(connection);
+            .max_header_size(limits.header_bytes_max);
+        // Pinned where it is made: a future holds twice what is moved within it.
+        let mut connection = pin!(machinery.serve_connection(TokioIo::new(socket), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.shared.until_draining() => {

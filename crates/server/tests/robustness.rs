@@ -164,6 +164,75 @@ async fn connections_beyond_the_limit_wait() {
     harness.stopped().await;
 }
 
+/// A poll for a task, with blanks behind its members: it has a place for as long as it waits.
+fn large_poll(activity_arn: &str) -> String {
+    request("GetActivityTask", &format!("{{\"activityArn\":\"{activity_arn}\"{}}}", " ".repeat(60_000)))
+}
+
+#[tokio::test]
+async fn large_bodies_wait_for_room_and_are_throttled_when_none_comes() {
+    let harness = Harness::configured(|config| {
+        config.limits.large_bodies_bytes_max = 100_000;
+        config.limits.body_timeout = SHORT;
+    })
+    .await;
+    let created = harness.done("CreateActivity", json!({ "name": "a" })).await;
+    let arn = created["activityArn"].as_str().expect("an ARN");
+    let mut waiting = Vec::new();
+    let throttled = async {
+        loop {
+            let mut poll = harness.connect().await;
+            poll.send(large_poll(arn).as_bytes()).await;
+            match tokio::time::timeout(4 * SHORT, poll.answer()).await {
+                Ok(answer) => return answer.expect("an answer"),
+                Err(_) => waiting.push(poll),
+            }
+        }
+    };
+    let answer = within(throttled).await;
+    assert_eq!((answer.status, answer.kind(), answer.message()), (400, "ThrottlingException", "Rate exceeded"));
+    assert_eq!(waiting.len(), 1, "there is room for one");
+    assert!(is_alive(&harness).await, "small bodies need no room");
+
+    drop(waiting);
+    let served = async {
+        loop {
+            let mut poll = harness.connect().await;
+            poll.send(large_poll(arn).as_bytes()).await;
+            if tokio::time::timeout(4 * SHORT, poll.answer()).await.is_err() {
+                return;
+            }
+        }
+    };
+    within(served).await;
+    harness.stopped().await;
+}
+
+#[tokio::test]
+async fn large_answers_that_nobody_takes_are_bounded() {
+    let harness = Harness::configured(|config| config.limits.large_bodies_bytes_max = 300_000).await;
+    let machine = harness.create_machine("Echo", json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "End": true } } })).await;
+    let input = format!("\"{}\"", "x".repeat(200_000));
+    let started = harness.done("StartExecution", json!({ "stateMachineArn": machine, "input": input })).await;
+    let describe = json!({ "executionArn": started["executionArn"] });
+    let mut greedy = harness.connect().await;
+    // Far more than sockets hold.
+    greedy.send(request("DescribeExecution", &describe.to_string()).repeat(64).as_bytes()).await;
+    let until = async |status: u16| {
+        loop {
+            let answer = harness.call("DescribeExecution", describe.clone()).await;
+            if answer.status == status {
+                return answer;
+            }
+        }
+    };
+    assert_eq!(within(until(400)).await.kind(), "ThrottlingException");
+    harness.done("ListStateMachines", json!({})).await;
+    drop(greedy);
+    within(until(200)).await;
+    harness.stopped().await;
+}
+
 #[tokio::test]
 async fn stopping_closes_the_listener_and_idle_connections() {
     let mut harness = Harness::start().await;

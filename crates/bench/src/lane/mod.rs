@@ -2,9 +2,12 @@
 //!
 //! [`Workflow`] starts executions and watches each to its end, [`Repeat`] sends the same requests over and over,
 //! [`Starter`] starts so many and looks no further, [`Paced`] sends each request at its time, [`Worker`] performs the tasks
-//! of an activity, [`Taker`] only takes them, [`Watch`] waits until the server's metrics say that something has come about.
+//! of an activity, [`Taker`] only takes them, [`Reader`] reads histories page by page, [`Watch`] waits until the server's
+//! metrics say that something has come about. [`Insistent`] does what another lane does, and asks again when it is throttled.
 
+mod insistent;
 mod paced;
+mod reader;
 mod repeat;
 mod starter;
 mod taker;
@@ -15,7 +18,9 @@ mod workflow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+pub use insistent::{Insistent, Refusals};
 pub use paced::{Paced, Plan};
+pub use reader::{Pages, Reader};
 pub use repeat::Repeat;
 pub use starter::Starter;
 pub use taker::{Taken, Taker};

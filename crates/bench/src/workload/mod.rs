@@ -3,10 +3,13 @@
 pub mod ceiling;
 pub mod chain;
 pub mod express;
+pub mod finished;
 pub mod idle;
 pub mod loops;
+pub mod overload;
 pub mod parked;
 pub mod payload;
+pub mod readers;
 pub mod reads;
 pub mod saga;
 pub mod scale;

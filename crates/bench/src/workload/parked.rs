@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Ground, ORDER, meter};
 use crate::bar::PARKED;
@@ -65,7 +65,7 @@ pub fn measure(report: &mut Report, ground: &Ground, count: u64) -> anyhow::Resu
     let server = Server::start(&setup).context("the restart after a kill")?;
     row.set("restart_s", server.ready_after.as_secs_f64());
     let counting = Instant::now();
-    let running = count_running(&mut server.client()?, &machine)?;
+    let running = count_listed(&mut server.client()?, &machine, "RUNNING", |_| {})?;
     row.set("counted_after_s", counting.elapsed().as_secs_f64());
     row.set("lost", (count + WARM_UP_STARTS) as f64 - running as f64);
     row.set("rss_mib_restarted", process::resident_bytes(server.id())? as f64 / MIB);
@@ -86,12 +86,15 @@ fn all_parked(address: &str, count: u64) -> anyhow::Result<(Duration, f64)> {
     }
 }
 
-fn count_running(client: &mut Client, machine: &str) -> anyhow::Result<u64> {
-    let mut members = json!({ "stateMachineArn": machine, "statusFilter": "RUNNING", "maxResults": 1000 });
+/// How many are listed with this status; each page is shown to `look`.
+pub fn count_listed(client: &mut Client, machine: &str, status: &str, mut look: impl FnMut(&[Value])) -> anyhow::Result<u64> {
+    let mut members = json!({ "stateMachineArn": machine, "statusFilter": status, "maxResults": 1000 });
     let mut count = 0;
     loop {
         let answer = client.call("ListExecutions", &members)?;
-        count += answer["executions"].as_array().map_or(0, Vec::len) as u64;
+        let page = answer["executions"].as_array().map_or(&[][..], Vec::as_slice);
+        count += page.len() as u64;
+        look(page);
         match answer.get("nextToken") {
             Some(token) => members["nextToken"] = token.clone(),
             None => return Ok(count),

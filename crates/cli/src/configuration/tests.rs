@@ -23,14 +23,22 @@ fn a_whole_file_is_read() {
         memory_mb = 512
         executions_per_second = 100
         connections = 1000
+        bodies_mb = 32
+        tasks_per_function = 50
     "#;
     let configuration = parse(text).expect("a configuration");
     assert_eq!(configuration.server.listen.as_deref(), Some("127.0.0.1:9000"));
     assert_eq!(configuration.server.allowed_hosts, ["skald", "*.dev.example"]);
     assert_eq!(configuration.accounts["AKIDEXAMPLE"], "222222222222");
     assert!(configuration.lambda.0.contains_key("hello"));
-    let limits = [configuration.limits.memory_mb, configuration.limits.executions_per_second, configuration.limits.connections];
-    assert_eq!(limits, [512, 100, 1_000].map(NonZeroU32::new));
+    let limits = LimitsTable {
+        memory_mb: NonZeroU32::new(512),
+        executions_per_second: NonZeroU32::new(100),
+        connections: NonZeroU32::new(1_000),
+        bodies_mb: NonZeroU32::new(32),
+        tasks_per_function: NonZeroU32::new(50),
+    };
+    assert_eq!(configuration.limits, limits);
     assert_eq!(parse("").expect("an empty file"), Configuration::default());
 }
 

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use skald_asl::states::Resource;
 use skald_integrations::{Call, Outcome, Perform};
+use skald_interpreter::Event;
 use skald_query::Payload;
 use skald_store::embedded::{self, EmbeddedStore};
 
@@ -243,9 +245,14 @@ async fn finish(golden: &Path) {
         }
         assert_eq!(described.listed.status, ends, "{machine}: {described:?}");
         assert_eq!(described.output.as_ref().map(Payload::text), output, "{machine}");
-        let request = HistoryRequest { execution_arn, limit: 1_000, newest_first: NewestFirst::No, cursor: None };
-        let history = engine.history(&scope(), request).await.unwrap_or_else(|error| panic!("{machine}: {error}"));
-        assert!(history.items.iter().map(|event| event.id).eq(1..=history.items.len() as u64), "{machine}: ids are dense");
+        let request = HistoryRequest { execution_arn, newest_first: NewestFirst::No, cursor: None };
+        let mut ids = Vec::new();
+        let look = |event: &Event| {
+            ids.push(event.id);
+            ControlFlow::Continue(())
+        };
+        engine.history(&scope(), request, look).await.unwrap_or_else(|error| panic!("{machine}: {error}"));
+        assert!(ids.iter().copied().eq(1..=ids.len() as u64), "{machine}: ids are dense");
     }
     assert_eq!(world.cancelled.load(Ordering::Relaxed), 1, "what was owed");
     engine.stop(Duration::from_secs(5)).await;

@@ -1,10 +1,11 @@
 //! Heartbeats: what counts is when a worker was heard of, not when its execution had time to listen.
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use skald_integrations::{Call, Outcome, Perform};
-use skald_interpreter::EventKind;
+use skald_interpreter::{Event, EventKind};
 use skald_query::Payload;
 use skald_store::Store;
 use tokio::sync::Notify;
@@ -53,9 +54,17 @@ impl Perform for Workers {
 
 /// When an event of a kind happened, in milliseconds since the beginning.
 async fn time_of(engine: &Engine, arn: &str, kind: fn(&EventKind) -> bool) -> Option<i64> {
-    let request = HistoryRequest { execution_arn: arn.to_owned(), limit: 100, newest_first: NewestFirst::No, cursor: None };
-    let events = engine.history(&scope(), request).await.expect("it was started").items;
-    events.iter().find(|event| kind(&event.kind)).map(|event| event.at.millis - super::rig::BEGINNING_MS)
+    let request = HistoryRequest { execution_arn: arn.to_owned(), newest_first: NewestFirst::No, cursor: None };
+    let mut at = None;
+    let look = |event: &Event| match kind(&event.kind) {
+        true => {
+            at = Some(event.at.millis - super::rig::BEGINNING_MS);
+            ControlFlow::Break(())
+        }
+        false => ControlFlow::Continue(()),
+    };
+    engine.history(&scope(), request, look).await.expect("it was started");
+    at
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,9 +18,10 @@ use skald_aws::lambda::FunctionReference;
 use skald_aws::sigv4::{self, Credentials, Scope, percent_encode};
 
 use crate::config::ConfigError;
+use crate::lambda::gate::{Gates, Shut};
 use crate::lambda::invoke::{InvocationType, InvokeRequest, Reply};
 use crate::lambda::runtime_api::ANSWER_BYTES_MAX;
-use crate::lambda::{Invoked, failure};
+use crate::lambda::{Invoked, failure, throttled};
 use crate::{Call, Outcome};
 
 const CONNECT_SECONDS_MAX: u64 = 10;
@@ -39,6 +40,7 @@ pub struct Endpoint {
     region: String,
     credentials: Option<Credentials>,
     client: Transport,
+    gates: Gates,
 }
 
 enum Transport {
@@ -48,7 +50,7 @@ enum Transport {
 
 impl Endpoint {
     /// Without credentials, an endpoint on this machine is called with made-up ones, as emulators expect.
-    pub fn new(url: &str, region: &str, credentials: Option<Credentials>) -> Result<Self, ConfigError> {
+    pub fn new(url: &str, region: &str, credentials: Option<Credentials>, gates: Gates) -> Result<Self, ConfigError> {
         let refused = |reason: String| ConfigError::Endpoint { url: url.to_owned(), reason };
         let uri: Uri = url.parse().map_err(|error| refused(format!("{error}")))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -82,12 +84,24 @@ impl Endpoint {
             region: region.to_owned(),
             credentials,
             client,
+            gates,
         })
     }
 
-    /// Calls the function once. The call goes on when the caller goes away.
+    /// Calls that wait for their turn give up, running ones go on.
+    pub(super) fn quiesce(&self) {
+        self.gates.close();
+    }
+
+    /// Calls the function once, when its turn has come. The call goes on then when the caller goes away.
     pub(super) async fn invoke(self: Arc<Self>, request: InvokeRequest, call: Call) -> Invoked {
+        let pass = match self.gates.of(addressed(&request.function, &call)).pass().await {
+            Ok(pass) => pass,
+            Err(Shut::Crowded) => return throttled(&call),
+            Err(Shut::Closed) => return Invoked::Refused(Outcome::GaveUp),
+        };
         let work = tokio::spawn(async move {
+            let _pass = pass;
             let limit = Duration::from_secs(REPLY_SECONDS_MAX);
             match tokio::time::timeout(limit, self.exchange(&request, &call)).await {
                 Ok(invoked) => invoked,

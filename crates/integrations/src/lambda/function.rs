@@ -5,23 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::process::Command;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+use tokio::sync::oneshot;
 
 use crate::config::FunctionConfig;
 use crate::lambda::failure;
+use crate::lambda::gate::{Gate, Shut};
 use crate::lambda::interpreter::Python;
 use crate::lambda::output;
 use crate::lambda::process::{Nursery, Process};
 use crate::lambda::runtime_api::{Answer, Delivery, Invocation, RuntimeApi};
-
-/// Invocations of one function that may wait for a process.
-pub const WAITING_INVOCATIONS_MAX: usize = 1_000;
 
 /// How long a process is kept that has nothing to do.
 pub const IDLE_SECONDS_MAX: u64 = 600;
@@ -34,9 +31,8 @@ pub struct Function {
     code_folder: PathBuf,
     region: String,
     nursery: Arc<Nursery>,
-    /// One permit a process; first come, first served.
-    permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    /// Lets in one invocation a process.
+    gate: Arc<Gate>,
     /// The one that rested least comes last and is taken first.
     idle: Mutex<Vec<Idle>>,
 }
@@ -84,16 +80,16 @@ impl Function {
         region: String,
         nursery: Arc<Nursery>,
     ) -> Self {
-        let permits = Arc::new(Semaphore::new(settings.concurrency as usize));
-        let (waiting, idle) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        Self { name, settings, python, code_folder, region, nursery, permits, waiting, idle }
+        let gate = Arc::new(Gate::new(settings.concurrency as usize));
+        Self { name, settings, python, code_folder, region, nursery, gate, idle: Mutex::new(Vec::new()) }
     }
 
     /// Runs the function once.
     pub async fn invoke(self: &Arc<Self>, mut invocation: Invocation) -> Ended {
-        let permit = match self.permit().await {
-            Ok(permit) => permit,
-            Err(ended) => return ended,
+        let pass = match self.gate.pass().await {
+            Ok(pass) => pass,
+            Err(Shut::Crowded) => return Ended::Throttled,
+            Err(Shut::Closed) => return Ended::GaveUp,
         };
         invocation.timeout = Duration::from_secs(self.settings.timeout_seconds.into());
         let (sender, answer) = oneshot::channel();
@@ -101,7 +97,7 @@ impl Function {
         // A task of its own: what was begun goes on when the caller goes away.
         tokio::spawn(async move {
             let ended = function.run(&invocation).await;
-            drop(permit);
+            drop(pass);
             let _ = sender.send(ended);
         });
         answer.await.unwrap_or(Ended::GaveUp)
@@ -114,19 +110,7 @@ impl Function {
 
     /// Begins no invocation any more; those that wait for their turn give up, running ones go on.
     pub fn quiesce(&self) {
-        self.permits.close();
-    }
-
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Ended> {
-        match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => return Ok(permit),
-            Err(TryAcquireError::Closed) => return Err(Ended::GaveUp),
-            Err(TryAcquireError::NoPermits) => {}
-        }
-        let Some(place) = Place::take(&self.waiting) else { return Err(Ended::Throttled) };
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        drop(place);
-        permit.map_err(|_| Ended::GaveUp)
+        self.gate.close();
     }
 
     async fn run(&self, invocation: &Invocation) -> Ended {
@@ -291,24 +275,6 @@ pub const RESERVED_VARIABLES: &[&str] = &[
     "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
 ];
-
-/// A place in the queue, given back when dropped.
-struct Place<'a> {
-    waiting: &'a AtomicUsize,
-}
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
-        let one_more = |count| (count < WAITING_INVOCATIONS_MAX).then_some(count + 1);
-        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self { waiting })
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// `2025/01/31/[$LATEST]` and 32 random hexadecimal digits.
 fn log_stream() -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use skald_aws::sigv4::{self, Credentials, Scope};
 use skald_integrations::{Integrations, IntegrationsConfig, Outcome, Perform};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::rig::{self, call, call_invoke, failure, output};
 
@@ -32,18 +34,24 @@ struct Fake {
 
 impl Fake {
     async fn answering(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Self {
+        Self::behind(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), status, headers, body).await
+    }
+
+    /// Each answer takes a permit of `door`.
+    async fn behind(door: Arc<Semaphore>, status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let received = Arc::new(Mutex::new(Vec::new()));
         let (remembered, headers) = (Arc::clone(&received), headers.to_vec());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (remembered, headers) = (Arc::clone(&remembered), headers.clone());
+                let (remembered, headers, door) = (Arc::clone(&remembered), headers.clone(), Arc::clone(&door));
                 let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                    let (remembered, headers) = (Arc::clone(&remembered), headers.clone());
+                    let (remembered, headers, door) = (Arc::clone(&remembered), headers.clone(), Arc::clone(&door));
                     async move {
                         let request = receive(request).await;
                         remembered.lock().expect("no panic").push(request);
+                        door.acquire().await.expect("a door that is never closed").forget();
                         let mut response = Response::builder().status(status);
                         for (name, value) in headers {
                             response = response.header(name, value);
@@ -59,6 +67,12 @@ impl Fake {
 
     fn integrations(&self) -> Integrations {
         with_endpoint(&self.url, Some(credentials()))
+    }
+
+    /// The functions that were called so far, by what stands for them in the path.
+    fn called(&self) -> Vec<String> {
+        let received = self.received.lock().expect("no panic");
+        received.iter().map(|request| request.path.split("%3Afunction%3A").nth(1).unwrap_or_default().replace("/invocations", "")).collect()
     }
 
     fn last(&self) -> Received {
@@ -179,6 +193,65 @@ async fn errors_of_the_service_have_its_names() {
         let expected = Outcome::Failed { error: error.to_owned(), cause };
         assert_eq!(fake.integrations().perform(call("createOrder", "{}")).await, expected);
     }
+}
+
+/// Integrations that call each function at `fake` `at_once` times, and a way to begin calls.
+fn limited(fake: &Fake, at_once: u32) -> Arc<Integrations> {
+    let config = IntegrationsConfig {
+        lambda_endpoint: Some(fake.url.clone()),
+        calls_per_function_max: NonZeroU32::new(at_once),
+        credentials: Some(credentials()),
+        ..rig::config(vec![])
+    };
+    Arc::new(Integrations::new(config).expect("a good endpoint"))
+}
+
+async fn until_called(fake: &Fake, count: usize) -> Vec<String> {
+    loop {
+        let called = fake.called();
+        if called.len() >= count {
+            return called;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn calls_elsewhere_beyond_the_limit_of_their_function_wait() {
+    let door = Arc::new(Semaphore::new(0));
+    let fake = Fake::behind(Arc::clone(&door), 200, &[], "1").await;
+    let integrations = limited(&fake, 2);
+    let begin = |function: &'static str| {
+        let integrations = Arc::clone(&integrations);
+        tokio::spawn(async move { integrations.perform(call(function, "{}")).await })
+    };
+    let busy = [begin("busy"), begin("busy"), begin("busy")];
+    until_called(&fake, 2).await;
+    let other = begin("other");
+    assert_eq!(until_called(&fake, 3).await[2], "other", "one function's calls do not hold up another's");
+    door.add_permits(4);
+    for call in busy.into_iter().chain([other]) {
+        assert_eq!(output(call.await.expect("no panic")), 1);
+    }
+    assert_eq!(fake.called(), ["busy", "busy", "other", "busy"]);
+}
+
+#[tokio::test]
+async fn calls_elsewhere_that_wait_when_the_server_stops_are_given_up() {
+    let door = Arc::new(Semaphore::new(0));
+    let fake = Fake::behind(Arc::clone(&door), 200, &[], "1").await;
+    let integrations = limited(&fake, 1);
+    let mut running = integrations.perform(call("busy", "{}"));
+    tokio::select! {
+        outcome = &mut running => panic!("{outcome:?}"),
+        _ = until_called(&fake, 1) => {}
+    }
+    let waiting = integrations.perform(call("busy", "{}"));
+    let (outcome, ()) = tokio::join!(waiting, integrations.quiesce());
+    assert_eq!(outcome, Outcome::GaveUp);
+    door.add_permits(1);
+    assert_eq!(output(running.await), 1, "what runs goes on");
+    assert_eq!(fake.called(), ["busy"]);
 }
 
 #[tokio::test]

@@ -232,7 +232,7 @@ async fn invocations_beyond_the_limit_wait_and_then_are_refused() {
         outcome = &mut running => panic!("{outcome:?}"),
         visitor = door.knock() => visitor,
     };
-    let mut waiting: Vec<_> = (0..1_000).map(|_| integrations.perform(call("f", &door.event()))).collect();
+    let mut waiting: Vec<_> = (0..10_000).map(|_| integrations.perform(call("f", &door.event()))).collect();
     let mut context = Context::from_waker(Waker::noop());
     for future in &mut waiting {
         assert!(future.as_mut().poll(&mut context).is_pending());

@@ -38,6 +38,7 @@ pub fn config(functions: Vec<(&str, FunctionConfig)>) -> IntegrationsConfig {
         functions: LambdaConfig(functions.into_iter().map(|(name, function)| (name.to_owned(), function)).collect()),
         base_folder: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lambda"),
         lambda_endpoint: None,
+        calls_per_function_max: None,
         region: "eu-west-1".to_owned(),
         credentials: None,
     }
