@@ -47,7 +47,7 @@ unit: python
 # killed 200 times. SEED=… repeats a night.
 SEED ?= $(shell date +%Y%m%d)
 nightly: python binary
-	$(call phase,appends,SKALD_SEED=$(SEED) cargo test --package conformance --test simulation)
+	$(call phase,appends,SKALD_SEED=$(SEED) SKALD_STRIKES=100000 cargo test --package conformance --test simulation)
 	$(call phase,disk,SKALD_SEED=$(SEED) SKALD_STRIKES=100000 cargo test --package conformance --test disk)
 	$(call phase,kills,SKALD_BIN=$(TESTED) SKALD_SEED=$(SEED) SKALD_KILLS=200 $(VENV)/bin/python -m pytest tests/test_faults.py)
 

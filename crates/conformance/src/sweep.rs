@@ -11,10 +11,10 @@ use crate::simulation::{Run, Settings, Simulation};
 
 /// How late an event may be after a fault, beside the run without one: more means that a wake-up was lost.
 const LATE_MS_MAX: i64 = 2_000;
-/// Appends of long runs that are struck: the first ones, and a sample of the others.
-const STRUCK_MAX: u64 = 60;
-/// Histories longer than this are struck in a few places only.
+/// Histories longer than this are struck in fewer places: they are folded again at each start.
 const LONG_EVENTS: usize = 2_000;
+/// … by this factor.
+const LONG_FACTOR: u64 = 30;
 /// Double faults a case.
 const DOUBLES: u64 = 12;
 
@@ -25,11 +25,12 @@ pub struct Swept {
     pub appends: u64,
 }
 
-/// Strikes every append with every kind of fault, then a sample of pairs; the history must be that of the run without.
+/// Strikes every append with every kind of fault, then a sample of pairs; the history must be that of the run without. Of
+/// more than `struck_max` appends the first ones are struck, and a sample of the others.
 ///
 /// # Errors
 /// The first run that broke a promise or came to another history, with what is needed to run it again.
-pub fn everywhere(simulation: &Simulation, seed: u64) -> Result<Swept> {
+pub fn everywhere(simulation: &Simulation, seed: u64, struck_max: u64) -> Result<Swept> {
     let mut dice = Dice::seeded(seed);
     let mut swept = Swept::default();
     for settings in settings(simulation, &mut dice) {
@@ -40,8 +41,8 @@ pub fn everywhere(simulation: &Simulation, seed: u64) -> Result<Swept> {
         if !reference.violations.is_empty() {
             bail!("without a fault, under {:?}:\n  {}", calm.settings, reference.violations.join("\n  "));
         }
-        // Histories of thousands of events are folded again at each start.
-        let struck_max = if reference.journals.iter().any(|(_, lines)| lines.len() > LONG_EVENTS) { 2 } else { STRUCK_MAX };
+        let is_long = reference.journals.iter().any(|(_, lines)| lines.len() > LONG_EVENTS);
+        let struck_max = if is_long { struck_max.div_ceil(LONG_FACTOR) } else { struck_max };
         for fault in faults(reference.appends, struck_max, &mut dice) {
             swept.runs += 1;
             check(&calm, &reference, &fault)?;

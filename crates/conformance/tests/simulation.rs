@@ -1,6 +1,7 @@
 //! Every case, crashed at every append and started again: the same end, the same history but for times.
 //!
-//! `SKALD_SEED=… cargo test -p skald-conformance --test simulation` replays a run's random choices.
+//! `SKALD_SEED=… cargo test -p conformance --test simulation` replays a run's random choices; `SKALD_STRIKES=…` says how many
+//! appends of a case are struck.
 
 use std::path::Path;
 
@@ -9,6 +10,8 @@ use libtest_mimic::{Arguments, Trial};
 
 /// Where the random choices of a run begin, when nobody says otherwise.
 const SEED: u64 = 1;
+/// Appends of a case that are struck.
+const STRIKES: u64 = 60;
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -20,11 +23,12 @@ fn main() {
             std::process::exit(1);
         }
     };
-    let seed = std::env::var("SKALD_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(SEED);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let (seed, strikes) = (number("SKALD_SEED").unwrap_or(SEED), number("SKALD_STRIKES").unwrap_or(STRIKES));
     println!("SKALD_SEED={seed}");
     let trials = cases.into_iter().map(|case| {
         Trial::test(format!("crashed everywhere: {}", case.name(&folder)), move || {
-            sweep::everywhere(&case.simulation, seed).map(|_| ()).map_err(|error| format!("SKALD_SEED={seed}\n{error:#}").into())
+            sweep::everywhere(&case.simulation, seed, strikes).map(|_| ()).map_err(|error| format!("SKALD_SEED={seed}\n{error:#}").into())
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit();

@@ -30,6 +30,8 @@ pub(super) struct Watched {
     found: Found,
     flush: Duration,
     told: Told,
+    /// Whose journal cannot be read.
+    pub(super) unreadable: Mutex<Option<EntityId>>,
     pub(super) reads: Mutex<Vec<Position>>,
 }
 
@@ -46,8 +48,20 @@ impl Watched {
         Arc::new(Self { flush, told: Box::new(told), ..Self::new() })
     }
 
+    /// A store with what is there already, of which one journal cannot be read.
+    pub(super) fn with_unreadable(store: MemoryStore, entity: EntityId) -> Arc<Self> {
+        Arc::new(Self { store, unreadable: Mutex::new(Some(entity)), ..Self::new() })
+    }
+
     fn new() -> Self {
-        Self { store: MemoryStore::new(), found: |head| head, flush: Duration::ZERO, told: Box::new(|_| ()), reads: Mutex::default() }
+        Self {
+            store: MemoryStore::new(),
+            found: |head| head,
+            flush: Duration::ZERO,
+            told: Box::new(|_| ()),
+            unreadable: Mutex::default(),
+            reads: Mutex::default(),
+        }
     }
 }
 
@@ -71,6 +85,9 @@ impl Store for Watched {
     }
 
     async fn read(&self, entity: EntityId, after: Position, bytes_max: usize) -> Result<Vec<StoredChunk>, Error> {
+        if *self.unreadable.lock().expect("no panic while reading") == Some(entity) {
+            return Err(Error::Damaged("its block".to_owned()));
+        }
         // A description reads no more than the first chunk.
         if bytes_max > 1 {
             self.reads.lock().expect("no panic while reading").push(after);

@@ -1,10 +1,11 @@
 //! Waking: a parked execution goes on from its head, and from its journal when the head does not help.
 
 use skald_query::Payload;
-use skald_store::{Position, Store, StoredHead};
+use skald_store::{Direction, Position, Store, StoredHead, Table};
 
 use super::rig::{Found, Nothing, Watched, create_machine, open, run, scope, start_of};
 use super::*;
+use crate::error::StopExecutionError;
 use crate::execution::Listed;
 use crate::options::Compute;
 
@@ -73,4 +74,32 @@ async fn however_many_are_due_at_once_all_are_woken_then() {
         let ran_ms = stopped_at.map(|stopped_at| stopped_at.millis - started_at.millis);
         assert!(status == ExecutionStatus::Succeeded && ran_ms.is_some_and(|ran_ms| (120_000..120_100).contains(&ran_ms)), "{ran_ms:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_read_keeps_no_engine_from_opening_and_is_tried_again() {
+    let store = Watched::finding(|head| head);
+    let first = open(store.clone(), Arc::new(Nothing), Compute::Owner).await;
+    let mut arns = vec![run(&first, WAITS).await];
+    arns.push(first.start_execution(&scope(), start_of("other")).await.expect("the name is free").execution_arn);
+    let left = store.store.fork();
+    let awake = left.scan(Table::Awake, &[], &[0xFF; 17], Direction::Forward, 10).await.expect("a memory store");
+    assert_eq!(awake.len(), arns.len());
+    let unreadable = EntityId::from_bytes(awake[0].0.as_ref().try_into().expect("an entity"));
+
+    let store = Watched::with_unreadable(left, unreadable);
+    let opening = open(store.clone(), Arc::new(Nothing), Compute::Owner);
+    let second = tokio::time::timeout(Duration::from_secs(10), opening).await.expect("nobody waits for what cannot be read");
+    let mut refused = Vec::new();
+    for arn in arns {
+        match second.stop_execution(&scope(), &arn, None, None).await {
+            Ok(_) => {}
+            Err(StopExecutionError::InternalFailure(_)) => refused.push(arn),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    *store.unreadable.lock().expect("no panic while reading") = None;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    second.stop_execution(&scope(), &refused[0], None, None).await.expect("it was read again");
 }
