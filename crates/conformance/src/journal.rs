@@ -27,8 +27,11 @@ pub(crate) struct FailingJournal {
 
 struct Pending {
     batch: Batch,
-    done: oneshot::Sender<Result<(), Error>>,
+    done: Done,
 }
+
+/// Where an append is answered.
+type Done = oneshot::Sender<Result<(), Error>>;
 
 impl FailingJournal {
     /// # Errors
@@ -108,19 +111,19 @@ struct Group<'a> {
     world: &'a World,
     disk: &'a dyn Store,
     batches: Vec<Batch>,
-    done: Vec<oneshot::Sender<Result<(), Error>>>,
+    done: Vec<Done>,
     /// Of what was written before.
-    answers: Vec<(oneshot::Sender<Result<(), Error>>, Result<(), Error>)>,
+    answers: Vec<(Done, Result<(), Error>)>,
 }
 
 impl Group<'_> {
-    fn add(&mut self, batch: Batch, done: oneshot::Sender<Result<(), Error>>) {
+    fn add(&mut self, batch: Batch, done: Done) {
         self.batches.push(batch);
         self.done.push(done);
     }
 
     /// Answers in turn, and writes nothing.
-    async fn refuse(&mut self, done: oneshot::Sender<Result<(), Error>>, error: Error) {
+    async fn refuse(&mut self, done: Done, error: Error) {
         self.write().await;
         self.answers.push((done, Err(error)));
     }

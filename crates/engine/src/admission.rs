@@ -1,5 +1,5 @@
 //! Whether a start is let in. Starts are throttled before anything else is: by the memory that live executions take, by
-//! their machine's pace, and by their machine's share of a crowded inbox.
+//! their machine's pace, and by how many wait for their answer already, of all machines and of theirs.
 //!
 //! Children are let in wherever there is a place in the inbox: their parents were let in before, and wait for them.
 
@@ -12,10 +12,10 @@ use skald_asl::Timestamp;
 const EXECUTION_BYTES: u64 = 3 * 1024;
 /// From this part of the live bytes on, idle executions leave memory at once.
 const PRESSURE_PERCENT: u64 = 75;
-/// From this part of an inbox on, one machine may have no more than …
-const CROWDED_PERCENT: usize = 25;
-/// … this part of it.
-const SHARE_PERCENT: usize = 12;
+/// From this part of the starts that may wait on, one machine may have no more than …
+const CROWDED_PERCENT: u64 = 25;
+/// … this part of them.
+const SHARE_PERCENT: u64 = 12;
 
 /// Whether whoever starts was let in already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +74,14 @@ pub(crate) struct Pace {
     waiting: Arc<AtomicU64>,
 }
 
-/// A start that waits for its answer.
-pub(crate) struct WaitingStart(Arc<AtomicU64>);
+/// A start that waits for its answer, counted among its machine's and among all.
+pub(crate) struct WaitingStart([Arc<AtomicU64>; 2]);
 
 impl Drop for WaitingStart {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        for count in &self.0 {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -96,16 +98,23 @@ impl Pace {
         taken.is_some()
     }
 
-    /// A place among the starts that wait; none when the inbox, of `capacity` places, is crowded and this machine has its
-    /// share of it.
-    pub(crate) fn wait(&self, free: usize, capacity: usize) -> Option<WaitingStart> {
-        let crowded = free < capacity - capacity * CROWDED_PERCENT / 100;
-        let share = (capacity * SHARE_PERCENT / 100).max(1) as u64;
-        if crowded && self.waiting.load(Ordering::Relaxed) >= share {
-            return None;
-        }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Some(WaitingStart(Arc::clone(&self.waiting)))
+    /// A place among the starts that wait, of which there may be `all_max`; none when there is none, or when they are a
+    /// crowd and this machine has its share of it.
+    pub(crate) fn wait(&self, standing: Standing, all: &Arc<AtomicU64>, all_max: u64) -> Option<WaitingStart> {
+        let waiting = all.load(Ordering::Relaxed);
+        let is_crowd = waiting >= all_max * CROWDED_PERCENT / 100;
+        let share = (all_max * SHARE_PERCENT / 100).max(1);
+        let is_let_in = match standing {
+            Standing::Child => true,
+            Standing::Client => waiting < all_max && !(is_crowd && self.waiting.load(Ordering::Relaxed) >= share),
+        };
+        is_let_in.then(|| {
+            let counts = [Arc::clone(&self.waiting), Arc::clone(all)];
+            for count in &counts {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            WaitingStart(counts)
+        })
     }
 }
 

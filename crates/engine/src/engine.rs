@@ -96,6 +96,7 @@ impl Engine {
             express: Express::new(express_epochs),
             log: Log::default(),
             live_bytes: LiveBytes::default(),
+            starts_waiting: Arc::default(),
             broken: tokio::sync::watch::channel(None).0,
         });
         wake_all(&shared).await?;
@@ -292,7 +293,7 @@ impl Engine {
         let is_full = free < options.inbox_commands_max / 2
             || is_guest && self.shared.live_bytes.bytes() >= options.live_bytes_max
             || is_guest && !self.keeps_pace(pace);
-        let place = if is_full { None } else { pace.wait(free, options.inbox_commands_max) };
+        let place = if is_full { None } else { pace.wait(standing, &self.shared.starts_waiting, options.starts_waiting_max) };
         place.ok_or_else(|| {
             self.shared.metrics.starts_throttled.fetch_add(1, Ordering::Relaxed);
             StartExecutionError::ThrottlingException

@@ -29,6 +29,8 @@ pub struct Options {
     pub execution_log: Arc<dyn ExecutionLog>,
     /// Bytes that live executions may take, as far as they are counted, before starts are throttled.
     pub live_bytes_max: u64,
+    /// Starts of all machines that may wait for their answer; more are throttled.
+    pub starts_waiting_max: u64,
     /// Starts a second of one machine; more are throttled.
     pub starts_per_second_max: Option<u32>,
 }
@@ -62,6 +64,7 @@ impl Default for Options {
             inbox_commands_max: 4_096,
             execution_log: Arc::new(ServerLog),
             live_bytes_max: 1 << 30,
+            starts_waiting_max: 4_096,
             starts_per_second_max: None,
         }
     }

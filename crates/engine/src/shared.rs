@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) express: Express,
     pub(crate) log: Log,
     pub(crate) live_bytes: LiveBytes,
+    /// Starts that wait for their answer.
+    pub(crate) starts_waiting: Arc<AtomicU64>,
     /// The store said that it is broken: why.
     pub(crate) broken: tokio::sync::watch::Sender<Option<String>>,
 }

@@ -14,15 +14,21 @@ fn a_pace_gives_a_seconds_worth_at_once_and_then_its_rate() {
 }
 
 #[test]
-fn a_machine_has_its_share_of_a_crowded_inbox_only() {
-    let (busy, other) = (Pace::default(), Pace::default());
-    let many: Vec<_> = (0..600).map_while(|_| busy.wait(4_000, 4_096)).collect();
-    assert_eq!(many.len(), 600, "there is room");
-    assert!(busy.wait(3_000, 4_096).is_none());
-    assert!(other.wait(3_000, 4_096).is_some());
-    drop(many);
-    let share: Vec<_> = (0..4_096).map_while(|_| busy.wait(3_000, 4_096)).collect();
-    assert_eq!(share.len(), 4_096 * 12 / 100);
+fn a_machine_has_its_share_of_a_crowd_only() {
+    let (busy, other, third, all) = (Pace::default(), Pace::default(), Pace::default(), Arc::default());
+    let start = |pace: &Pace| pace.wait(Standing::Client, &all, 1_000);
+    let many: Vec<_> = (0..600).map_while(|_| start(&busy)).collect();
+    assert_eq!(many.len(), 250, "alone it has all places until they are a crowd");
+    let share: Vec<_> = (0..600).map_while(|_| start(&other)).collect();
+    assert_eq!(share.len(), 120);
+    assert!(busy.wait(Standing::Child, &all, 1_000).is_some());
+    let paces: Vec<_> = (0..10).map(|_| Pace::default()).collect();
+    let rest: Vec<_> = (0..2_000).filter_map(|at| start(&paces[at % 10])).collect();
+    assert_eq!(many.len() + share.len() + rest.len(), 1_000);
+    assert!(start(&third).is_none(), "all places are taken");
+    drop((many, share, rest));
+    assert_eq!(all.load(Ordering::Relaxed), 0);
+    assert!(start(&busy).is_some());
 }
 
 #[test]
