@@ -46,8 +46,10 @@ use park::ParkedTimers;
 
 /// Messages taken before what they caused is appended.
 const ROUND_MESSAGES_MAX: usize = 512;
+/// Messages that make a round of their own: an owner that had to wait for its turn need not wait for company.
+const ROUND_MESSAGES_FEW: usize = 16;
 /// Timers fired in one round: whoever else waits for the owner has a turn between.
-const ROUND_TIMERS_MAX: usize = 256;
+const ROUND_TIMERS_MAX: usize = 32;
 /// How long one round goes on with executions whose slice ended …
 pub(crate) const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
 /// … and how many times as long they pause then: endless loops leave the owner, and its core, to everyone else.
@@ -176,7 +178,9 @@ impl Owner {
             }
             // Whoever is about to send has a turn first, and whatever is there then belongs to the same round: otherwise the
             // first sender of many would wake the owner, for a round of its own.
-            tokio::task::yield_now().await;
+            if requests.len() + answers.len() < ROUND_MESSAGES_FEW {
+                tokio::task::yield_now().await;
+            }
             while let Some(appended) = self.appends.try_join_next() {
                 self.take_round(appended);
             }

@@ -22,9 +22,9 @@ const PRESSED_PARK_AFTER_MS: u64 = 20;
 /// Entities parked, or checkpointed, in one go.
 const PARKED_AT_ONCE_MAX: usize = 256;
 /// Parked timers read at once.
-const TIMERS_AT_ONCE_MAX: usize = 256;
+const TIMERS_AT_ONCE_MAX: usize = 32;
 /// Entities that may be being read when more are brought in because they are due.
-const LOADING_MAX: usize = 256;
+const LOADING_MAX: usize = 32;
 /// … and when memory is short: others may have to leave first.
 const PRESSED_LOADING_MAX: usize = 8;
 /// Entities woken at a start that are read at once.

@@ -94,6 +94,28 @@ async fn a_file_that_ends_within_its_last_frame_is_cut_there() {
     }
 }
 
+/// The log goes on in another segment only behind what was flushed.
+#[tokio::test]
+async fn a_last_frame_is_not_cut_when_another_segment_was_begun() {
+    let written = write(6).await;
+    let [.., start, _] = written.offsets[..] else { panic!("there are frames") };
+    let open = |is_last_damaged: bool| {
+        let files = written.changed(|bytes| bytes[start + 40] ^= u8::from(is_last_damaged));
+        let next = frame::SegmentHeader::decode(&files.read(&log::name(1)).expect("readable")).expect("a header").next();
+        let mut buffer = frame::FrameBuffer::default();
+        buffer.push(&frame::Item::Batch(batch(Epoch(1)).entry(records(entity(1), 0, 1, &"never finished".repeat(40)))));
+        let (sealed, _) = buffer.seal(next.salt, 1_000, 7);
+        let mut bytes = vec![0; 64 << 10];
+        bytes[..frame::SEGMENT_HEADER_BYTES].copy_from_slice(&next.encode());
+        bytes[frame::SEGMENT_HEADER_BYTES..][..40].copy_from_slice(&sealed[..40]);
+        files.replace(&log::name(2), bytes);
+        written.open_files(&Arc::new(files))
+    };
+    written.model_at[written.model_at.len() - 1].compare(&open(false).expect("what was never finished is cut")).await;
+    let Err(Error::Damaged(why)) = open(true) else { panic!("an acknowledged frame is missing") };
+    assert!(why.contains(&log::name(1)) && why.contains(&format!("offset {start}")), "{why}");
+}
+
 /// Where frames of another segment, and older ones, lie behind the end.
 #[tokio::test]
 async fn a_last_frame_over_stale_frames_is_cut_and_damage_before_it_is_not() {
