@@ -108,6 +108,7 @@ async fn a_last_frame_is_not_cut_when_another_segment_was_begun() {
         let mut bytes = vec![0; 64 << 10];
         bytes[..frame::SEGMENT_HEADER_BYTES].copy_from_slice(&next.encode());
         bytes[frame::SEGMENT_HEADER_BYTES..][..40].copy_from_slice(&sealed[..40]);
+        files.create(&log::name(2), bytes.len() as u64, files::Fill::Zeros).expect("there is room");
         files.replace(&log::name(2), bytes);
         written.open_files(&Arc::new(files))
     };
