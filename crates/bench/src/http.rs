@@ -63,6 +63,13 @@ pub fn text_member<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     std::str::from_utf8(&body[start..start + length]).ok()
 }
 
+/// A StartExecution without a name.
+pub fn start_request(host: &str, machine: &str, input: &str) -> Vec<u8> {
+    let mut start = Vec::new();
+    write_call(&mut start, host, "StartExecution", &serde_json::json!({ "stateMachineArn": machine, "input": input }).to_string());
+    start
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

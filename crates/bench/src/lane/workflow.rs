@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::json;
 
 use super::{Tally, accept};
 use crate::http;
@@ -55,9 +54,7 @@ const LOOK_AFTER_MIN: Duration = Duration::from_micros(100);
 impl Workflow {
     /// As many lanes as are to be in flight. None starts anything after `until`.
     pub fn lanes(started: &Started, in_flight: usize, until: Instant, tally: &Tally) -> Vec<Box<dyn Lane>> {
-        let body = json!({ "stateMachineArn": started.machine, "input": started.input }).to_string();
-        let mut start = Vec::new();
-        http::write_call(&mut start, &started.host, "StartExecution", &body);
+        let start = http::start_request(&started.host, &started.machine, &started.input);
         let (start, host) = (Rc::<[u8]>::from(start), Rc::<str>::from(started.host.as_str()));
         let lane = || Self {
             host: Rc::clone(&host),

@@ -39,9 +39,7 @@ pub fn measure(report: &mut Report, ground: &Ground, count: u64) -> anyhow::Resu
     let server = Server::start(&setup)?;
     server.settle()?;
     let machine = server.client()?.create_machine("Chain", &chain_definition(), "STANDARD")?;
-    let mut start = Vec::new();
-    let members = json!({ "stateMachineArn": machine, "input": ORDER });
-    http::write_call(&mut start, &server.address, "StartExecution", &members.to_string());
+    let start = http::start_request(&server.address, &machine, ORDER);
 
     let mut row = Row::new(FINISHED, IN_FLIGHT);
     let (meter, tally) = (meter(&server), Tally::default());

@@ -38,9 +38,7 @@ pub fn measure(report: &mut Report, ground: &Ground, count: u64) -> anyhow::Resu
     server.settle()?;
     let definition = json!({ "StartAt": "Hold", "States": { "Hold": { "Type": "Wait", "Seconds": 86_400, "End": true } } });
     let machine = server.client()?.create_machine("Hold", &definition, "STANDARD")?;
-    let mut start = Vec::new();
-    let members = json!({ "stateMachineArn": machine, "input": ORDER });
-    http::write_call(&mut start, &server.address, "StartExecution", &members.to_string());
+    let start = http::start_request(&server.address, &machine, ORDER);
 
     load::run(&server.address, Starter::lanes(start.clone(), WARM_UP_STARTS, IN_FLIGHT, &Tally::default()), Vec::new())?;
     all_parked(&server.address, WARM_UP_STARTS)?;

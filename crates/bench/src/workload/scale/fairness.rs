@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::start_request;
 use crate::bar::FAIRNESS;
 use crate::client::Client;
+use crate::http::start_request;
 use crate::lane::Tally;
 use crate::latency::Latencies;
 use crate::load::{self, Answer, Lane, Lanes, Turn};

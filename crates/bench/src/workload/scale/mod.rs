@@ -16,7 +16,7 @@ use skald_asl::Timestamp;
 
 use super::{ORDER, chain_definition, meter, run_workflows};
 use crate::client::{Client, text_of};
-use crate::http;
+use crate::http::start_request;
 use crate::lane::{Shown, Started, Starter, Tally, Watch, Workflow};
 use crate::load;
 use crate::meter::{Done, Meter, ended, gauge};
@@ -111,12 +111,6 @@ impl Others {
 fn start_all(server: &Server, machine: &str, input: &str, count: u64) -> anyhow::Result<Duration> {
     let start = start_request(&server.address, machine, input);
     Ok(load::run(&server.address, Starter::lanes(start, count, STARTING, &Tally::default()), load::Lanes::new())?.elapsed)
-}
-
-fn start_request(host: &str, machine: &str, input: &str) -> Vec<u8> {
-    let mut start = Vec::new();
-    http::write_call(&mut start, host, "StartExecution", &json!({ "stateMachineArn": machine, "input": input }).to_string());
-    start
 }
 
 /// The start of an execution whose input is a number.
