@@ -23,6 +23,7 @@ mod delete_activity;
 mod list_activities;
 mod get_activity_task;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -110,6 +111,9 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     }
 }
 
+/// An operation that is being performed: the body of its answer.
+type Acting<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ApiError>> + Send + 'a>>;
+
 async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError> {
     if request.method() != Method::POST {
         return Err(
@@ -122,35 +126,38 @@ async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError>
     let caller = auth::caller(headers, &shared.config)?;
     let line = parts.extensions.get::<Arc<Line>>().ok_or_else(|| ApiError::internal("a request without a connection"))?;
     let (body, place) = read_body(shared, headers, body).await?;
+    line.taken();
     let members = Members::root(protocol::parse_body(&body)?);
     drop(body);
     // What a request was given is held until it is answered. Express executions have room of their own while they run.
     let _place = (action != Action::StartSyncExecution).then_some(place);
     let context = Context { shared, scope: caller.scope, access_key: caller.access_key, headers, line };
     let context = &context;
-    match action {
-        Action::CreateStateMachine => create_state_machine::call(context, members).await,
-        Action::UpdateStateMachine => update_state_machine::call(context, members).await,
-        Action::DeleteStateMachine => delete_state_machine::call(context, members).await,
-        Action::DescribeStateMachine => describe_state_machine::call(context, members).await,
-        Action::ListStateMachines => list_state_machines::call(context, members).await,
-        Action::ValidateStateMachineDefinition => validate_state_machine_definition::call(context, members).await,
-        Action::DescribeStateMachineForExecution => describe_state_machine_for_execution::call(context, members).await,
-        Action::StartExecution => start_execution::call(context, members).await,
-        Action::StartSyncExecution => start_sync_execution::call(context, members).await,
-        Action::StopExecution => stop_execution::call(context, members).await,
-        Action::DescribeExecution => describe_execution::call(context, members).await,
-        Action::ListExecutions => list_executions::call(context, members).await,
-        Action::GetExecutionHistory => get_execution_history::call(context, members).await,
-        Action::SendTaskSuccess => send_task_success::call(context, members).await,
-        Action::SendTaskFailure => send_task_failure::call(context, members).await,
-        Action::SendTaskHeartbeat => send_task_heartbeat::call(context, members).await,
-        Action::CreateActivity => create_activity::call(context, members).await,
-        Action::DescribeActivity => describe_activity::call(context, members).await,
-        Action::DeleteActivity => delete_activity::call(context, members).await,
-        Action::ListActivities => list_activities::call(context, members).await,
-        Action::GetActivityTask => get_activity_task::call(context, members).await,
-    }
+    // Boxed: a request takes the room that its own action needs, not that of the largest.
+    let acting: Acting<'_> = match action {
+        Action::CreateStateMachine => Box::pin(create_state_machine::call(context, members)),
+        Action::UpdateStateMachine => Box::pin(update_state_machine::call(context, members)),
+        Action::DeleteStateMachine => Box::pin(delete_state_machine::call(context, members)),
+        Action::DescribeStateMachine => Box::pin(describe_state_machine::call(context, members)),
+        Action::ListStateMachines => Box::pin(list_state_machines::call(context, members)),
+        Action::ValidateStateMachineDefinition => Box::pin(validate_state_machine_definition::call(context, members)),
+        Action::DescribeStateMachineForExecution => Box::pin(describe_state_machine_for_execution::call(context, members)),
+        Action::StartExecution => Box::pin(start_execution::call(context, members)),
+        Action::StartSyncExecution => Box::pin(start_sync_execution::call(context, members)),
+        Action::StopExecution => Box::pin(stop_execution::call(context, members)),
+        Action::DescribeExecution => Box::pin(describe_execution::call(context, members)),
+        Action::ListExecutions => Box::pin(list_executions::call(context, members)),
+        Action::GetExecutionHistory => Box::pin(get_execution_history::call(context, members)),
+        Action::SendTaskSuccess => Box::pin(send_task_success::call(context, members)),
+        Action::SendTaskFailure => Box::pin(send_task_failure::call(context, members)),
+        Action::SendTaskHeartbeat => Box::pin(send_task_heartbeat::call(context, members)),
+        Action::CreateActivity => Box::pin(create_activity::call(context, members)),
+        Action::DescribeActivity => Box::pin(describe_activity::call(context, members)),
+        Action::DeleteActivity => Box::pin(delete_activity::call(context, members)),
+        Action::ListActivities => Box::pin(list_activities::call(context, members)),
+        Action::GetActivityTask => Box::pin(get_activity_task::call(context, members)),
+    };
+    acting.await
 }
 
 fn action(headers: &HeaderMap) -> Result<Action, ApiError> {

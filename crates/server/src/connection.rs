@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use skald_engine::activity::Delivery;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -24,6 +25,8 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
+    /// Bytes of a request may still come: its body has not been read to the end.
+    is_partial: bool,
     /// Of the current answer: bytes of it went to the socket.
     wrote: bool,
     /// A task that is handed over with the current answer.
@@ -44,9 +47,22 @@ enum Phase {
 }
 
 impl Line {
-    /// The headers of a request are complete.
-    pub(crate) fn begin(&self) {
-        self.state().phase = Phase::Answering;
+    /// The headers of a request are complete, and a body follows or none.
+    pub(crate) fn begin(&self, has_body: bool) {
+        let mut state = self.state();
+        state.phase = Phase::Answering;
+        state.is_partial = has_body;
+    }
+
+    /// The request has been read to its end.
+    pub(crate) fn taken(&self) {
+        self.state().is_partial = false;
+    }
+
+    /// Whether the last request is over and done with, and nothing has come of another.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.phase == Phase::Idle && !state.is_partial
     }
 
     /// The answer is complete and goes to the socket in one piece next.
@@ -69,6 +85,8 @@ impl Line {
 /// The socket under the HTTP machinery.
 pub(crate) struct Socket {
     stream: TcpStream,
+    /// What was read already, and comes first.
+    ahead: Bytes,
     line: Arc<Line>,
     head_timeout: Duration,
     write_timeout: Duration,
@@ -80,7 +98,33 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, line: Arc<Line>, limits: &Limits) -> Self {
-        Self { stream, line, head_timeout: limits.head_timeout, write_timeout: limits.write_timeout, head_timer: None, write_timer: None }
+        Self {
+            stream,
+            ahead: Bytes::new(),
+            line,
+            head_timeout: limits.head_timeout,
+            write_timeout: limits.write_timeout,
+            head_timer: None,
+            write_timer: None,
+        }
+    }
+
+    /// Has `bytes` read again.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        self.ahead = bytes;
+    }
+
+    /// Resolves when something has come, or the connection has ended.
+    pub(crate) async fn asked(&self) -> io::Result<()> {
+        if self.ahead.is_empty() { self.stream.readable().await } else { Ok(()) }
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        buffer.put_slice(&self.ahead.split_to(self.ahead.len().min(buffer.remaining())));
+        Poll::Ready(Ok(()))
     }
 
     fn after_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -100,7 +144,7 @@ impl Socket {
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = self.poll_bytes(cx, buffer);
         let phase = {
             let mut state = self.line.state();
             if state.phase == Phase::Idle && buffer.filled().len() > before {

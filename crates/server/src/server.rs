@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::{any, get};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -32,11 +32,15 @@ use crate::{api, auth, metrics};
 
 /// How long accepting pauses after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// With more connections than these, one on which nothing is asked keeps no buffers. They take 16 KiB.
+const CROWD: usize = 512;
 
 /// An engine on a listener.
 pub struct Server {
     shared: Arc<Shared>,
     router: Router,
+    /// For connections.
+    room: Arc<Semaphore>,
 }
 
 /// What every request may use.
@@ -71,7 +75,7 @@ impl Server {
         let large_bytes_max = config.limits.large_bodies_bytes_max;
         let (bodies, answers) = (Room::new(large_bytes_max), Room::new(large_bytes_max));
         let shared = Arc::new(Shared { engine, config, bodies, answers, draining });
-        let server = Arc::new(Self { router: router(shared.clone()), shared });
+        let server = Arc::new(Self { router: router(shared.clone()), shared, room: room.clone() });
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         loop {
@@ -102,8 +106,8 @@ impl Server {
         }
         let line = Arc::new(Line::default());
         let limits = &self.shared.config.limits;
-        let socket = Socket::new(stream, line.clone(), limits);
-        let service = service_fn(|request| {
+        let mut socket = Socket::new(stream, line.clone(), limits);
+        let mut service = service_fn(|request| {
             let (server, line) = (self.clone(), line.clone());
             // Boxed, so that a connection without a request holds no room for one.
             Box::pin(async move { Ok::<_, Infallible>(server.answer(request, line).await) })
@@ -114,23 +118,49 @@ impl Server {
             // The machinery's clock also runs between requests; [`Socket`] has the shorter one for half-sent headers.
             .header_read_timeout(limits.idle_timeout)
             .max_header_size(limits.header_bytes_max);
-        // Pinned where it is made: a future holds twice what is moved within it.
-        let mut connection = pin!(machinery.serve_connection(TokioIo::new(socket), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.shared.until_draining() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        loop {
+            let mut connection = machinery.serve_connection(TokioIo::new(socket), service);
+            let ended = tokio::select! {
+                ended = self.until_resting(&mut connection, &line) => ended,
+                () = self.shared.until_draining() => {
+                    Pin::new(&mut connection).graceful_shutdown();
+                    Some((&mut connection).await)
+                }
+            };
+            if let Some(ended) = ended {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                break;
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection broke");
+            let parts = connection.into_parts();
+            (socket, service) = (parts.io.into_inner(), parts.service);
+            socket.put_back(parts.read_buf);
+            tokio::select! {
+                asked = tokio::time::timeout(limits.idle_timeout, socket.asked()) => if !matches!(asked, Ok(Ok(()))) { break },
+                () = self.shared.until_draining() => break,
+            }
         }
         drop(permit);
     }
 
+    /// Drives a connection until it has ended, or, in a crowd, until nothing is asked on it: then none.
+    async fn until_resting<F: Future + Unpin>(&self, connection: &mut F, line: &Line) -> Option<F::Output> {
+        std::future::poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if self.is_crowded() && line.is_idle() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Whether so many are connected that those of whom nothing is asked should hold no buffers.
+    fn is_crowded(&self) -> bool {
+        self.shared.config.limits.connections_max - self.room.available_permits() > CROWD
+    }
+
     async fn answer(&self, mut request: Request<Incoming>, line: Arc<Line>) -> Response<Body> {
-        line.begin();
+        line.begin(!request.body().is_end_stream());
         let started = Instant::now();
         let id = protocol::new_uuid();
         let action = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();

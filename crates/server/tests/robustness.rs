@@ -149,6 +149,65 @@ async fn requests_follow_each_other_on_one_connection() {
     harness.stopped().await;
 }
 
+/// So many that those of whom nothing is asked keep no buffers.
+async fn crowd(harness: &Harness) -> Vec<harness::Connection> {
+    let mut crowd = Vec::new();
+    for _ in 0..600 {
+        crowd.push(harness.connect().await);
+    }
+    crowd
+}
+
+#[tokio::test]
+async fn in_a_crowd_connections_go_on_where_they_were() {
+    let harness = Harness::start().await;
+    let crowd = crowd(&harness).await;
+    let list = request("ListStateMachines", "{}");
+    let mut connection = harness.connect().await;
+    // One and a part of the next at once, wherever it is cut.
+    for cut in 0..list.len() {
+        connection.send(format!("{list}{}", &list[..cut]).as_bytes()).await;
+        assert_eq!(connection.answer().await.expect("an answer").status, 200, "before the cut at {cut}");
+        connection.send(&list.as_bytes()[cut..]).await;
+        assert_eq!(connection.answer().await.expect("an answer").status, 200, "the one cut at {cut}");
+    }
+    // What is refused before its body has been read.
+    let nonsense = request("Nonsense", "{\"of\": \"many bytes\"}");
+    let (head, body) = nonsense.split_at(nonsense.find("\r\n\r\n").expect("an end of headers") + 4);
+    connection.send(head.as_bytes()).await;
+    connection.send(body.as_bytes()).await;
+    assert_eq!(connection.answer().await.expect("an answer").kind(), "UnknownOperationException");
+    for mut connection in crowd {
+        connection.send(list.as_bytes()).await;
+        assert_eq!(connection.answer().await.expect("an answer").status, 200);
+    }
+    harness.stopped().await;
+}
+
+#[tokio::test]
+async fn in_a_crowd_idle_connections_and_half_requests_are_closed() {
+    let mut harness = Harness::configured(|config| {
+        config.limits.head_timeout = SHORT;
+        config.limits.idle_timeout = 4 * SHORT;
+    })
+    .await;
+    let mut idle = crowd(&harness).await;
+    let list = request("ListStateMachines", "{}");
+    let mut half = harness.connect().await;
+    half.send(format!("{list}{}", &list[..9]).as_bytes()).await;
+    half.answer().await.expect("an answer");
+    assert!(half.is_closed().await);
+    for connection in &mut idle {
+        assert!(connection.is_closed().await);
+    }
+    let mut idle = self::crowd(&harness).await;
+    harness.begin_stop();
+    for connection in &mut idle {
+        assert!(connection.is_closed().await);
+    }
+    harness.stopped().await;
+}
+
 #[tokio::test]
 async fn connections_beyond_the_limit_wait() {
     let harness = Harness::configured(|config| config.limits.connections_max = 2).await;
