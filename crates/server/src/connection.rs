@@ -110,8 +110,9 @@ impl Socket {
     }
 
     /// Has `bytes` read again.
+    #[expect(clippy::needless_pass_by_value, reason = "copied and dropped: an empty rest, too, would hold the buffer it is of")]
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
-        self.ahead = bytes;
+        self.ahead = Bytes::copy_from_slice(&bytes);
     }
 
     /// Resolves when something has come, or the connection has ended.

@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::routing::{any, get};
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use skald_engine::Engine;
@@ -133,9 +133,9 @@ impl Server {
                 }
                 break;
             }
-            let parts = connection.into_parts();
-            (socket, service) = (parts.io.into_inner(), parts.service);
-            socket.put_back(parts.read_buf);
+            let Parts { io, read_buf, service: same, .. } = connection.into_parts();
+            (socket, service) = (io.into_inner(), same);
+            socket.put_back(read_buf);
             tokio::select! {
                 asked = tokio::time::timeout(limits.idle_timeout, socket.asked()) => if !matches!(asked, Ok(Ok(()))) { break },
                 () = self.shared.until_draining() => break,

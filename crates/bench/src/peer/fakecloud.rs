@@ -12,7 +12,8 @@ use crate::server::Peer;
 use crate::workload::{Ground, ORDER, ceiling, chain_definition, compare_with_ceiling, run_workflows};
 
 pub fn measure(report: &mut Report, ground: &Ground, peers: &Path, in_flights: &[usize]) -> anyhow::Result<()> {
-    let program = peers.join("bin/fakecloud");
+    // It runs in a folder of its own.
+    let program = std::path::absolute(peers)?.join("bin/fakecloud");
     if !program.exists() {
         let root = peers.display();
         report.remark(format!("fakecloud: absent; `cargo install fakecloud --root {root}` brings it (650 crates, half an hour)"));
