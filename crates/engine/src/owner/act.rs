@@ -63,6 +63,7 @@ impl Owner {
                     self.shared.log(&logging, &identity, records);
                 }
                 for entity in entities {
+                    self.fired.remove(&entity);
                     self.settle(entity);
                 }
             }

@@ -38,37 +38,55 @@ pub(crate) struct Loaded {
     timer_due: Option<Timestamp>,
 }
 
+/// What reading an entity brought: none when there is no such execution.
+pub(crate) type Read = (EntityId, Result<Option<Loaded>, String>);
+
 impl Owner {
     /// Begins to read an entity.
     pub(super) fn load(&mut self, entity: EntityId) {
-        if self.loading.contains_key(&entity) || self.resting.contains(&entity) {
-            return;
-        }
-        self.loading.insert(entity, Vec::new());
-        self.spawn_load(entity, Duration::ZERO);
+        self.load_all([entity]);
     }
 
-    fn spawn_load(&mut self, entity: EntityId, pause: Duration) {
+    /// Begins to read entities, one after the other: whoever else has something to do has a turn between.
+    pub(super) fn load_all(&mut self, entities: impl IntoIterator<Item = EntityId>) {
+        let mut missing = Vec::new();
+        for entity in entities {
+            if !self.resting.contains(&entity) && !self.loading.contains_key(&entity) {
+                self.loading.insert(entity, Vec::new());
+                missing.push(entity);
+            }
+        }
+        if !missing.is_empty() {
+            self.spawn_load(missing, Duration::ZERO);
+        }
+    }
+
+    fn spawn_load(&mut self, entities: Vec<EntityId>, pause: Duration) {
         let shared = Arc::clone(&self.shared);
         self.loads.spawn(async move {
             // Even a pause of nothing would take until the clock's next tick.
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            // A task of its own, so that a panic is this entity's failure.
-            let reading = tokio::spawn(async move { read_execution(&shared, entity).await });
-            (entity, reading.await.unwrap_or_else(|error| Err(error.to_string())))
+            let mut read = Vec::with_capacity(entities.len());
+            for entity in entities {
+                let shared = Arc::clone(&shared);
+                // A task of its own, so that a panic is this entity's failure.
+                let reading = tokio::spawn(async move { read_execution(&shared, entity).await });
+                read.push((entity, reading.await.unwrap_or_else(|error| Err(error.to_string()))));
+            }
+            read
         });
     }
 
-    pub(super) fn take_loaded(&mut self, loaded: Result<(EntityId, Result<Option<Loaded>, String>), JoinError>) {
-        let (entity, loaded) = match loaded {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                tracing::error!(%error, "an execution's reading was lost");
-                return;
-            }
-        };
+    pub(super) fn take_loads(&mut self, loads: Result<Vec<Read>, JoinError>) {
+        match loads {
+            Ok(loads) => loads.into_iter().for_each(|(entity, loaded)| self.take_loaded(entity, loaded)),
+            Err(error) => tracing::error!(%error, "the reading of executions was lost"),
+        }
+    }
+
+    fn take_loaded(&mut self, entity: EntityId, loaded: Result<Option<Loaded>, String>) {
         let items = self.loading.remove(&entity).unwrap_or_default();
         self.unreadable.remove(&entity);
         match loaded {
@@ -111,7 +129,7 @@ impl Owner {
         if !self.shared.is_stopping() {
             self.loading.insert(entity, kept);
             self.unreadable.insert(entity);
-            self.spawn_load(entity, READ_PAUSE);
+            self.spawn_load(vec![entity], READ_PAUSE);
         }
     }
 

@@ -41,15 +41,15 @@ use crate::shared::Shared;
 use beats::Beating;
 use decide::Concluded;
 use entity::{Entity, Item};
-use load::Loaded;
+use load::Read;
 use park::ParkedTimers;
 
 /// Messages taken before what they caused is appended.
 const ROUND_MESSAGES_MAX: usize = 512;
 /// Messages that make a round of their own: an owner that had to wait for its turn need not wait for company.
 const ROUND_MESSAGES_FEW: usize = 16;
-/// Timers fired in one round: whoever else waits for the owner has a turn between.
-const ROUND_TIMERS_MAX: usize = 32;
+/// Timers that may have been fired without what followed being durable: whoever else waits for the store waits behind them.
+const FIRED_MAX: usize = 40;
 /// How long one round goes on with executions whose slice ended …
 pub(crate) const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
 /// … and how many times as long they pause then: endless loops leave the owner, and its core, to everyone else.
@@ -79,6 +79,8 @@ pub(crate) struct Owner {
     resting: HashSet<EntityId>,
     /// Live entities by due time.
     timers: BTreeSet<(Timestamp, EntityId)>,
+    /// Entities whose timer was fired, until what followed is durable.
+    fired: HashSet<EntityId>,
     /// Where the store's timers are read on, by partition; one without has no parked timer.
     parked_timers: BTreeMap<PartitionId, ParkedTimers>,
     /// Parked entities whose workers must be heard of.
@@ -95,7 +97,7 @@ pub(crate) struct Owner {
     batches: BTreeMap<(PartitionId, Urgency), decide::Building>,
     /// Of one round each.
     appends: JoinSet<Vec<Appended>>,
-    loads: JoinSet<(EntityId, Result<Option<Loaded>, String>)>,
+    loads: JoinSet<Vec<Read>>,
     decisions: JoinSet<Concluded>,
     /// Slices of long-running executions on the compute pool now.
     lent_slices: usize,
@@ -135,6 +137,7 @@ impl Owner {
             unreadable: HashSet::new(),
             resting: HashSet::new(),
             timers: BTreeSet::new(),
+            fired: HashSet::new(),
             parked_timers: BTreeMap::new(),
             beating: HashMap::new(),
             touched: BTreeSet::new(),
@@ -169,7 +172,7 @@ impl Owner {
                 biased;
                 Some(appended) = self.appends.join_next() => self.take_round(appended),
                 Some(decided) = self.decisions.join_next() => self.take_lent(decided),
-                Some(loaded) = self.loads.join_next() => self.take_loaded(loaded),
+                Some(loaded) = self.loads.join_next() => self.take_loads(loaded),
                 received = receivers.answers.recv_many(&mut answers, ROUND_MESSAGES_MAX) => if received == 0 { return },
                 _ = receivers.requests.recv_many(&mut requests, ROUND_MESSAGES_MAX), if self.closing.is_none() => {}
                 () = tokio::time::sleep(nap), if !more => {}
@@ -185,7 +188,7 @@ impl Owner {
                 self.take_round(appended);
             }
             while let Some(loaded) = self.loads.try_join_next() {
-                self.take_loaded(loaded);
+                self.take_loads(loaded);
             }
             if self.deposed {
                 return self.abdicate();
@@ -318,23 +321,31 @@ impl Owner {
     /// How long nothing will happen by itself. The clock may step forward meanwhile: naps are short.
     fn nap(&self) -> Duration {
         let now = self.shared.now();
-        let first = [self.timers.first().map(|(due, _)| *due), self.parked_due(), self.housekeeping_due()];
+        let first = [self.live_due(), self.parked_due(), self.housekeeping_due()];
         let left = |due: Timestamp| Duration::from_millis(u64::try_from(due.millis.saturating_sub(now.millis)).unwrap_or(0));
         let nap_max = self.shared.options.nap_max;
         let nap = first.into_iter().flatten().min().map_or(nap_max, |due| left(due).min(nap_max));
         if !self.slices_wait() { nap } else { nap.min(self.ready_at.saturating_duration_since(Instant::now())) }
     }
 
-    fn timer_is_due(&self) -> bool {
-        self.timers.first().is_some_and(|(due, _)| *due <= self.shared.now())
+    /// When the first live entity is due; when too many were fired, what becomes of those tells.
+    fn live_due(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(due, _)| *due).filter(|_| self.fired.len() < FIRED_MAX)
     }
 
-    /// Live entities that are due, and parked ones.
+    fn timer_is_due(&self) -> bool {
+        self.live_due().is_some_and(|due| due <= self.shared.now())
+    }
+
+    /// Live entities that are due, and then parked ones.
     async fn fire_timers(&mut self) {
         let now = self.shared.now();
-        for _ in 0..ROUND_TIMERS_MAX {
-            let Some((_, entity)) = self.timers.first().copied().filter(|(due, _)| *due <= now) else { break };
-            self.timers.pop_first();
+        if self.fired.len() >= FIRED_MAX {
+            // Of some nothing followed.
+            self.fired.retain(|entity| self.entities.get(entity).is_some_and(|live| live.busy));
+        }
+        while self.live_due().is_some_and(|due| due <= now) {
+            let Some((_, entity)) = self.timers.pop_first() else { break };
             let Some(live) = self.entities.get_mut(&entity) else {
                 if self.beating.contains_key(&entity) && !self.is_heard_of(entity, now) {
                     self.load(entity);
@@ -346,6 +357,7 @@ impl Owner {
             if !live.busy {
                 self.touched.insert(entity);
             }
+            self.fired.insert(entity);
         }
         self.wake_due(now).await;
     }

@@ -9,7 +9,7 @@ use skald_store::{Direction, EntityId, PartitionId, Table};
 
 use super::beats::Beating;
 use super::decide::{delete, put};
-use super::{Answer, Owner};
+use super::{Answer, FIRED_MAX, Owner};
 use crate::execution::ExecutionStatus;
 use crate::keys::{self, ListKind};
 
@@ -67,11 +67,11 @@ impl Owner {
         self.parked_timers.insert(partition, ParkedTimers { due, from });
     }
 
-    /// When the first parked timer is due; when too many are being read, the next of those tells.
+    /// When the first parked timer is due; when too many are being read or were fired, what becomes of those tells.
     pub(super) fn parked_due(&self) -> Option<Timestamp> {
         let is_pressing = self.shared.live_bytes.is_pressing(self.shared.options.live_bytes_max);
         let loading_max = if is_pressing { PRESSED_LOADING_MAX } else { LOADING_MAX };
-        let has_room = self.loading.len() < loading_max + self.unreadable.len();
+        let has_room = self.loading.len() < loading_max + self.unreadable.len() && self.fired.len() < FIRED_MAX;
         self.parked_timers.values().map(|timers| timers.due).min().filter(|_| has_room)
     }
 
@@ -91,22 +91,21 @@ impl Owner {
     /// Brings in those of a page of timers that are due, and notes where the next one is to begin.
     fn wake(&mut self, partition: PartitionId, page: impl ExactSizeIterator<Item = Bytes>, now: Timestamp) {
         let may_have_more = page.len() == TIMERS_AT_ONCE_MAX;
-        let mut last = None;
+        let (mut next, mut found) = (None, Vec::with_capacity(page.len()));
         for key in page {
             let Some((due, entity)) = keys::parse_timer(&key) else { continue };
-            if due > now {
-                self.parked_timers.insert(partition, ParkedTimers { due, from: key });
-                return;
-            }
+            let is_due = due <= now;
             // A live one's row goes with its next record.
-            if !self.entities.contains_key(&entity) && !self.is_heard_of(entity, now) {
-                self.load(entity);
+            if is_due && !self.entities.contains_key(&entity) && !self.is_heard_of(entity, now) {
+                found.push(entity);
             }
-            last = Some(ParkedTimers { due, from: key });
+            next = (!is_due || may_have_more).then_some(ParkedTimers { due, from: key });
+            if !is_due {
+                break;
+            }
         }
-        if may_have_more {
-            self.parked_timers.extend(last.map(|last| (partition, last)));
-        }
+        self.parked_timers.extend(next.map(|next| (partition, next)));
+        self.load_all(found);
     }
 
     /// Parks what has been idle, and checkpoints what pins the store's log.
