@@ -79,29 +79,27 @@ pub struct CanonicalRequest {
 
 /// The request as both sides write it before hashing it. Every header given is signed.
 pub fn canonical_request(request: &Request<'_>, service: &str) -> CanonicalRequest {
-    let mut headers: Vec<(String, String)> = request
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.split_whitespace().collect::<Vec<_>>().join(" ")))
-        .collect();
+    let mut headers: Vec<(String, &str)> = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), *value)).collect();
     // Stable: several values of one header keep their order.
     headers.sort_by(|left, right| left.0.cmp(&right.0));
-    headers.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        if same {
-            kept.1 = format!("{},{}", kept.1, later.1);
+    let mut text = String::with_capacity(512);
+    text.extend([request.method, "\n"]);
+    push_canonical_path(&mut text, request.path, service);
+    text.extend(["\n", &canonical_query(request.query), "\n"]);
+    let mut signed_headers = String::with_capacity(64);
+    for same in headers.chunk_by(|left, right| left.0 == right.0) {
+        let name = same[0].0.as_str();
+        signed_headers.extend([if signed_headers.is_empty() { "" } else { ";" }, name]);
+        let mut before = ":";
+        text.push_str(name);
+        for (_, value) in same {
+            text.push_str(before);
+            push_trimmed(&mut text, value);
+            before = ",";
         }
-        same
-    });
-    let signed_headers = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
-    let header_lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let text = format!(
-        "{}\n{}\n{}\n{header_lines}\n{signed_headers}\n{}",
-        request.method,
-        canonical_path(request.path, service),
-        canonical_query(request.query),
-        hex(&Sha256::digest(request.body)),
-    );
+        text.push('\n');
+    }
+    text.extend(["\n", &signed_headers, "\n", &hex(&Sha256::digest(request.body))]);
     CanonicalRequest { text, signed_headers }
 }
 
@@ -138,13 +136,18 @@ fn scope_text(scope: &Scope<'_>) -> String {
     format!("{}/{}/{}/aws4_request", &amz_date(scope.at_seconds)[..8], scope.region, scope.service)
 }
 
-/// Every service but S3 sees the path of the wire encoded once more, without empty and dot segments.
-fn canonical_path(path: &str, service: &str) -> String {
-    if path.is_empty() {
-        return "/".to_owned();
+/// A header's value, with one blank for however many.
+fn push_trimmed(text: &mut String, value: &str) {
+    for (index, word) in value.split_whitespace().enumerate() {
+        text.extend([if index == 0 { "" } else { " " }, word]);
     }
-    if service == "s3" {
-        return path.to_owned();
+}
+
+/// Every service but S3 sees the path of the wire encoded once more, without empty and dot segments.
+fn push_canonical_path(text: &mut String, path: &str, service: &str) {
+    if service == "s3" && !path.is_empty() {
+        text.push_str(path);
+        return;
     }
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -154,17 +157,15 @@ fn canonical_path(path: &str, service: &str) -> String {
             _ => segments.push(segment),
         }
     }
-    let mut canonical = String::with_capacity(path.len() + 8);
     for segment in &segments {
-        canonical.push('/');
+        text.push('/');
         for byte in segment.bytes() {
-            push_encoded(&mut canonical, byte);
+            push_encoded(text, byte);
         }
     }
-    if canonical.is_empty() || path.ends_with('/') {
-        canonical.push('/');
+    if segments.is_empty() || path.ends_with('/') {
+        text.push('/');
     }
-    canonical
 }
 
 /// Sorted by name, then value, as encoded on the wire; a name without `=` has an empty value.
@@ -179,7 +180,8 @@ fn push_encoded(text: &mut String, byte: u8) {
     if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
         text.push(char::from(byte));
     } else {
-        text.push_str(&format!("%{byte:02X}"));
+        let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
+        text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
     }
 }
 
