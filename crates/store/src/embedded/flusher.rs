@@ -15,7 +15,7 @@ use super::cold::{self, WriteError};
 use super::files::{Files, Worker};
 use super::log::Segments;
 use super::shared::Shared;
-use super::space::Space;
+use super::space::{self, Space};
 use super::writer::{Flush, Request};
 use crate::Error;
 
@@ -63,18 +63,25 @@ impl Flusher {
             self.files.await_turn(Worker::Flusher);
             if self.flush() {
                 note_manifest(&self.tree, &self.writer);
-                // While the log is copied it stays; the next flush makes up for it.
-                if let Ok(_free) = self.shared.log_hold.try_lock()
-                    && let Err(error) = self.segments.retire_below(floor, |generation, size| self.space.retire(generation, size))
-                {
-                    self.shared.break_down(&format!("a log segment that is no longer needed cannot be put away: {error}"));
-                }
+                self.drop_log(floor);
                 // It has ended when the store is being closed.
                 let _ = self.compactor.send(Compact::Now);
             }
             if self.writer.send(Request::Flushed).is_err() {
                 return;
             }
+        }
+    }
+
+    fn drop_log(&self, floor: u64) {
+        // While the log is copied it stays; the next flush makes up for it.
+        let Ok(_free) = self.shared.log_hold.try_lock() else { return };
+        match self.segments.retire_below(floor, |generation, size| self.space.retire(generation, size)) {
+            Ok(()) => {}
+            Err(error) if space::is_full(&error) => {
+                tracing::warn!(%error, "a log segment that is no longer needed cannot be put away; trying again after the next flush");
+            }
+            Err(error) => self.shared.break_down(&format!("a log segment that is no longer needed cannot be put away: {error}")),
         }
     }
 

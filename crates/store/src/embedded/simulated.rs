@@ -31,6 +31,10 @@ const SECTOR_BYTES: usize = 512;
 pub enum Failure {
     Writes,
     Syncs,
+    /// Files cannot be renamed: their folder finds no room.
+    Renames,
+    /// A write panics: a defect of ours.
+    Panic,
 }
 
 #[derive(Clone, Default)]
@@ -498,6 +502,9 @@ impl Files for SimulatedFiles {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
+        if state.failing == Some(Failure::Renames) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let done = state.begin()?;
         let file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.renames += 1;
@@ -549,8 +556,13 @@ impl Files for SimulatedFiles {
 impl WritableFile for Handle {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.files.state();
-        if state.failing == Some(Failure::Writes) {
-            return Err(io::Error::other("the disk is broken"));
+        match state.failing {
+            Some(Failure::Writes) => return Err(io::Error::other("the disk is broken")),
+            Some(Failure::Panic) => {
+                drop(state);
+                panic!("a defect that was planted");
+            }
+            Some(Failure::Syncs | Failure::Renames) | None => {}
         }
         let done = state.begin()?;
         let file = state.file(self.number)?;

@@ -129,7 +129,7 @@ impl Space {
         };
         if SEGMENT_HEADER_BYTES as u64 + bytes > segment.size {
             drop(state);
-            return self.take_large(segment.header, bytes);
+            return self.take_large(segment, bytes);
         }
         state.wanted = Some(segment.header.next());
         self.changed.notify_all();
@@ -137,19 +137,34 @@ impl Space {
     }
 
     /// A frame larger than a segment gets one of its own. The one that was ready becomes a spare again.
-    fn take_large(&self, header: SegmentHeader, bytes: u64) -> Result<Segment, WriteError> {
-        let (ready, number) = (self.new_number(), self.new_number());
-        let size = SEGMENT_HEADER_BYTES as u64 + bytes;
-        let broken = |error: io::Error| WriteError::Broken(format!("{}: {error}", name(header.generation)));
-        let made = self.files.rename(&name(header.generation), &spare_name(ready)).map_err(broken).and_then(|()| {
-            self.files.create(&spare_name(number), size, Fill::Zeros).map_err(|error| WriteError::Full(error.to_string()))?;
-            prepare(&*self.files, number, header, size).map_err(broken)
-        });
+    fn take_large(&self, ready: Segment, bytes: u64) -> Result<Segment, WriteError> {
+        let (header, size) = (ready.header, SEGMENT_HEADER_BYTES as u64 + bytes);
+        let failed = |error: io::Error| match is_full(&error) {
+            true => WriteError::Full(error.to_string()),
+            false => WriteError::Broken(format!("{}: {error}", name(header.generation))),
+        };
+        let spare = self.new_number();
+        if let Err(error) = self.files.rename(&name(header.generation), &spare_name(spare)) {
+            // A broken log is not written any more: for that it does not matter what is ready.
+            self.lock().next = Some(ready);
+            return Err(failed(error));
+        }
+        let made = self.make_large(header, size, failed);
         let mut state = self.lock();
-        state.spares.push(ready);
+        state.spares.push(spare);
         state.wanted = Some(if made.is_ok() { header.next() } else { header });
         self.changed.notify_all();
         made
+    }
+
+    fn make_large(&self, header: SegmentHeader, size: u64, failed: impl Fn(io::Error) -> WriteError) -> Result<Segment, WriteError> {
+        let number = self.new_number();
+        self.files.create(&spare_name(number), size, Fill::Zeros).map_err(|error| WriteError::Full(error.to_string()))?;
+        prepare(&*self.files, number, header, size).map_err(|error| {
+            // What remains when this fails, too, is removed at the next opening.
+            let _ = self.files.remove(&spare_name(number));
+            failed(error)
+        })
     }
 
     /// Takes a segment back that the log no longer needs.

@@ -2,6 +2,7 @@
 
 use super::simulated::Failure;
 use super::*;
+use crate::Entry;
 
 /// A store that has its reserve, and one record of entity 1.
 async fn whole_store(folder: &Path, files: &Arc<SimulatedFiles>) -> (EmbeddedStore, Epoch) {
@@ -214,6 +215,59 @@ async fn a_failed_write_breaks_the_store_until_it_is_opened_again() {
 #[tokio::test]
 async fn a_failed_flush_breaks_the_store_until_it_is_opened_again() {
     stays_broken(Failure::Syncs).await;
+}
+
+#[tokio::test]
+async fn a_thread_that_panics_breaks_the_store_and_leaves_nobody_waiting() {
+    let (folder, files) = (folder(), Arc::new(SimulatedFiles::new()));
+    let (store, epoch) = whole_store(folder.path(), &files).await;
+    files.set_failing(Some(Failure::Panic));
+    let appending = store.append(batch(epoch).entry(records(entity(1), 1, 1, "x")));
+    assert!(matches!(appending.await, Err(Error::Unknown(_))), "what became of it, nobody knows");
+    assert_eq!(store.broken().await, "the thread skald-log panicked");
+    assert!(matches!(store.claim(contract::HERE).await, Err(Error::Damaged(_))));
+}
+
+#[tokio::test]
+async fn a_folder_without_room_for_another_name_is_a_full_disk() {
+    let (folder, files) = (folder(), Arc::new(SimulatedFiles::new()));
+    let (store, epoch) = whole_store(folder.path(), &files).await;
+    files.set_failing(Some(Failure::Renames));
+    // The log cannot go on to another segment, and a frame of its own size gets none.
+    let mut position = 1;
+    let mut append = async |length| {
+        let answer = store.append(batch(epoch).entry(records(entity(1), position, 1, &"x".repeat(length)))).await;
+        position += u64::from(answer.is_ok());
+        answer
+    };
+    let refused = append(20_000).await;
+    assert!(matches!(&refused, Err(Error::Full(_))), "{refused:?}");
+    let mut appended = 0;
+    let refused = loop {
+        match append(1_000).await {
+            Ok(()) => appended += 1,
+            Err(error) => break error,
+        }
+        assert!(appended < 100, "no segment is endless");
+    };
+    assert!(matches!(&refused, Error::Full(_)), "{refused}");
+    files.set_failing(None);
+    append(20_000).await.expect("there is room again");
+    append(1_000).await.expect("there is room again");
+    until(|| store.space.is_whole()).await;
+
+    // What is no longer needed stays, and goes once it can.
+    let free = store.segments.bytes();
+    let head = Entry { entity: entity(1), expected: Position(position), chunk: None, head: Some("head".into()) };
+    store.append(batch(epoch).entry(head)).await.expect("appended");
+    files.set_failing(Some(Failure::Renames));
+    store.settle().await.expect("nothing is broken");
+    assert_eq!(store.segments.bytes(), free);
+    files.set_failing(None);
+    store.append(batch(epoch).change(put(Table::Meta, "k", "v"))).await.expect("appended");
+    store.settle().await.expect("nothing is broken");
+    assert!(store.segments.bytes() < free, "{free} bytes before");
+    assert_eq!(store.position(entity(1)).await, Ok(Position(position)));
 }
 
 async fn stays_broken(failure: Failure) {
