@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use lsm_tree::compaction::{CompactionStrategy, Leveled};
@@ -45,6 +45,29 @@ pub(super) struct Cold {
     damage: OnceLock<String>,
     /// Held by who compacts.
     compacting: Mutex<()>,
+    /// Keys of ended executions that were removed since room was last made of theirs.
+    removed: AtomicU64,
+    making_room: Mutex<MakingRoom>,
+}
+
+/// What was removed leaves its room only where its key's last trace is merged into the lowest level. Usually what is written
+/// later sees to that; when much was removed it is done at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MakingRoom {
+    No,
+    /// Once the traces are flushed.
+    Wanted,
+    /// The traces are in the memtable that is flushed next.
+    Sealed,
+    /// By the next compaction.
+    Due,
+}
+
+/// What a step of compaction found to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Done,
+    Nothing,
 }
 
 /// Why the tree could not be written. What was in memory stays there, what was on disk too.
@@ -62,8 +85,14 @@ const SEGMENT_BYTES_MAX: usize = 256 << 10;
 const MERGED_TABLES: u8 = 8;
 /// Half of the default, so that the level below them (their product) stays as large.
 const TABLE_BYTES: u64 = 32 << 20;
+/// Smaller ones while room is made: this is flushed to disk at once, and appends wait meanwhile.
+const ROOM_TABLE_BYTES: u64 = 8 << 20;
 /// One compaction step after another, until nothing changes; this bounds a strategy that never ends.
 const COMPACTIONS_MAX: usize = 16;
+/// Room is made when one of so many keys was removed …
+const REMOVED_PART: u64 = 4;
+/// … and not for less than these.
+const REMOVED_MIN: u64 = 1_000;
 
 pub(super) const MARKER_KEY: &[u8] = b"M";
 
@@ -76,7 +105,16 @@ impl Cold {
             .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::None, CompressionType::Lz4]));
         let tree = config.open().map_err(|error| Error::Damaged(find_damage(&path).unwrap_or_else(|| unplaced(&error))))?;
         let visible = tree.get_highest_persisted_seqno().map_or(FIRST_SEQUENCE, |highest| highest + 1);
-        Ok(Self { tree, path, versions, visible: AtomicU64::new(visible), damage: OnceLock::new(), compacting: Mutex::default() })
+        Ok(Self {
+            tree,
+            path,
+            versions,
+            visible: AtomicU64::new(visible),
+            damage: OnceLock::new(),
+            compacting: Mutex::default(),
+            removed: AtomicU64::new(0),
+            making_room: Mutex::new(MakingRoom::No),
+        })
     }
 
     pub(super) fn put_row(&self, table: Table, key: &[u8], value: Bytes, sequence: u64) {
@@ -132,6 +170,30 @@ impl Cold {
         for key in keys {
             self.tree.remove(key, sequence);
         }
+    }
+
+    /// So many keys of ended executions were removed.
+    pub(super) fn note_removed(&self, keys: u64) {
+        let removed = self.removed.fetch_add(keys, Ordering::Relaxed) + keys;
+        if removed >= REMOVED_MIN && removed * REMOVED_PART >= self.tree.approximate_len() as u64 {
+            self.make_room(MakingRoom::No, MakingRoom::Wanted);
+        }
+    }
+
+    /// Whether a flush would let room be made of what was removed.
+    pub(super) fn wants_room(&self) -> bool {
+        *self.making_room() == MakingRoom::Wanted
+    }
+
+    fn make_room(&self, from: MakingRoom, to: MakingRoom) {
+        let mut making_room = self.making_room();
+        if *making_room == from {
+            *making_room = to;
+        }
+    }
+
+    fn making_room(&self) -> MutexGuard<'_, MakingRoom> {
+        self.making_room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything up to and with `sequence` can be read from now on.
@@ -233,6 +295,7 @@ impl Cold {
     pub(super) fn seal(&self, marker: &Marker) {
         self.tree.insert(MARKER_KEY, marker.encode(), marker.sequence);
         self.tree.rotate_memtable();
+        self.make_room(MakingRoom::Wanted, MakingRoom::Sealed);
     }
 
     /// Flushed tables that were not merged yet.
@@ -245,7 +308,9 @@ impl Cold {
         self.versions.set(0);
         let lock = self.tree.get_flush_lock();
         let flushed = self.tree.flush(&lock, self.visible.load(Ordering::Acquire));
-        flushed.map(drop).map_err(|error| self.write_error(&error))
+        flushed.map_err(|error| self.write_error(&error))?;
+        self.make_room(MakingRoom::Sealed, MakingRoom::Due);
+        Ok(())
     }
 
     /// [`Cold::flush`] after it failed. Nothing is compacted meanwhile, so that the rests of another failure can be told
@@ -260,26 +325,45 @@ impl Cold {
         flushed
     }
 
-    /// Merges tables until the tree has its shape again.
-    pub(super) fn compact(&self) -> Result<(), WriteError> {
+    /// Merges tables until the tree has its shape again, and what was removed its room left, as long as `may_go_on`.
+    pub(super) fn compact(&self, may_go_on: impl Fn() -> bool) -> Result<(), WriteError> {
         let _compacting = self.compacting.lock().unwrap_or_else(PoisonError::into_inner);
-        let strategy: Arc<dyn CompactionStrategy> =
+        let usual: Arc<dyn CompactionStrategy> =
             Arc::new(Leveled::default().with_l0_threshold(MERGED_TABLES).with_table_target_size(TABLE_BYTES));
-        for _ in 0..COMPACTIONS_MAX {
-            self.versions.set(0);
-            let before = self.tree.current_version().id();
-            let first_table = self.tree.next_table_id();
-            let visible = self.visible.load(Ordering::Acquire);
-            if let Err(error) = self.tree.compact(Arc::clone(&strategy), visible) {
-                let _no_flush = self.tree.get_flush_lock();
-                self.remove_rests(first_table);
-                return Err(self.write_error(&error));
-            }
-            if self.tree.current_version().id() == before {
+        let mut steps = 0..COMPACTIONS_MAX;
+        while may_go_on() && steps.next().is_some() && self.compact_once(&usual)? == Step::Done {}
+        if *self.making_room() != MakingRoom::Due {
+            return Ok(());
+        }
+        // Levels that hold next to nothing: all goes down to the lowest, a few tables at a time.
+        let downwards =
+            Leveled::default().with_l0_threshold(1).with_table_target_size(ROOM_TABLE_BYTES).with_level_ratio_policy(vec![0.01]);
+        let downwards: Arc<dyn CompactionStrategy> = Arc::new(downwards);
+        // Each table once, and what came of it once more.
+        let mut steps = 0..COMPACTIONS_MAX + 2 * self.tree.table_count();
+        while may_go_on() && steps.next().is_some() {
+            // What was flushed meanwhile must not pile up.
+            let strategy = if self.newest_runs() < usize::from(MERGED_TABLES) { &downwards } else { &usual };
+            if self.compact_once(strategy)? == Step::Nothing {
                 break;
             }
         }
+        self.removed.store(0, Ordering::Relaxed);
+        self.make_room(MakingRoom::Due, MakingRoom::No);
         Ok(())
+    }
+
+    fn compact_once(&self, strategy: &Arc<dyn CompactionStrategy>) -> Result<Step, WriteError> {
+        self.versions.set(0);
+        let before = self.tree.current_version().id();
+        let first_table = self.tree.next_table_id();
+        let visible = self.visible.load(Ordering::Acquire);
+        if let Err(error) = self.tree.compact(Arc::clone(strategy), visible) {
+            let _no_flush = self.tree.get_flush_lock();
+            self.remove_rests(first_table);
+            return Err(self.write_error(&error));
+        }
+        Ok(if self.tree.current_version().id() == before { Step::Nothing } else { Step::Done })
     }
 
     /// The newest version: its tables stay for as long as it is held.

@@ -147,7 +147,7 @@ impl Compactor {
                         .files
                         .begin_tree_write()
                         .map_err(|error| WriteError::Broken(error.to_string()))
-                        .and_then(|()| self.shared.cold.compact())
+                        .and_then(|()| self.shared.cold.compact(|| !self.shared.is_closing.load(Ordering::Acquire)))
                     {
                         Ok(()) => {}
                         Err(WriteError::Passing(why)) => {

@@ -135,11 +135,14 @@ pub(super) type Known = HashMap<EntityId, Vec<UserKey>>;
 /// # Errors
 /// `Damaged` when the keys of an entity cannot be read.
 pub(super) fn remove(cold: &Cold, tails: &mut Tails, sequence: u64, removal: Removal, known: &mut Known) -> Result<(), Error> {
+    let mut removed = removal.changes.len();
     for (entity, _) in removal.entities {
         tails.take(entity);
         let keys = known.remove(&entity).map_or_else(|| cold.entity_keys(entity, sequence), Ok)?;
+        removed += keys.len();
         cold.delete_keys(keys, sequence);
     }
+    cold.note_removed(removed as u64);
     apply_changes(cold, sequence, removal.changes);
     Ok(())
 }

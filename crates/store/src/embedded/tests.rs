@@ -10,7 +10,6 @@ mod copying;
 mod damage;
 mod faults;
 mod mending;
-mod removing;
 
 use super::simulated::SimulatedFiles;
 
@@ -241,6 +240,38 @@ async fn a_frame_larger_than_a_segment_gets_one_of_its_own() {
     let store = EmbeddedStore::open(folder.path(), small()).expect("the store opens again");
     let chunks = store.read(entity(1), Position(0), 250_000).await.expect("readable");
     assert_eq!(chunks.iter().map(|chunk| chunk.bytes.len()).collect::<Vec<_>>(), [100_000, 100_000]);
+}
+
+#[tokio::test]
+async fn what_is_removed_leaves_its_room_also_when_nothing_more_is_written() {
+    let folder = folder();
+    let store = EmbeddedStore::open(folder.path(), small()).expect("the store opens");
+    let epoch = store.claim(contract::HERE).await.expect("claimed");
+    let numbers = (0..4_000).collect::<Vec<u64>>();
+    for numbers in numbers.chunks(50) {
+        let batch = numbers.iter().fold(batch(epoch), |batch, number| {
+            batch.entry(records(entity(*number), 0, 1, &format!("{number} ").repeat(50)).with_head("head"))
+        });
+        store.append(batch).await.expect("appended");
+    }
+    store.settle().await.expect("settled");
+    let table_bytes = || {
+        let files = fs::read_dir(folder.path().join("tree/tables")).expect("readable");
+        files.map(|file| file.and_then(|file| file.metadata()).map_or(0, |file| file.len())).sum::<u64>()
+    };
+    let before = table_bytes();
+    let (gone, kept) = numbers.split_at(3_600);
+    for numbers in gone.chunks(50) {
+        let entities = numbers.iter().map(|number| (entity(*number), Position(1))).collect();
+        let removal = Removal { partition: contract::HERE, epoch, at: 0, entities, changes: Vec::new() };
+        store.remove(removal).await.expect("removed");
+    }
+    store.settle().await.expect("settled");
+    let after = table_bytes();
+    assert!(after < before / 2, "{before} bytes before, {after} after");
+    for number in kept {
+        assert_eq!(store.read(entity(*number), Position(0), 9).await.expect("readable").len(), 1, "{number}");
+    }
 }
 
 #[tokio::test]

@@ -269,7 +269,7 @@ impl Writer {
         applied.map_err(|error| WriteError::Broken(error.to_string()))
     }
 
-    /// Seals the memtable and wakes the flusher when it is large, the log too long, or somebody asked.
+    /// Seals the memtable and wakes the flusher when it is large, the log too long, much was removed, or somebody asked.
     fn flush_when_due(&mut self) {
         self.is_tree_behind = false;
         if self.checkpoints.is_running {
@@ -286,7 +286,7 @@ impl Writer {
         let log_bytes = self.log.segments().bytes();
         let is_log_too_long = log_bytes > self.options.log_bytes_max && log_bytes != self.checkpoints.log_bytes;
         let is_memtable_large = self.shared.cold.memtable_bytes() > self.options.memtable_bytes_max;
-        if is_log_too_long || is_memtable_large || !self.checkpoints.waiting.is_empty() {
+        if is_log_too_long || is_memtable_large || self.shared.cold.wants_room() || !self.checkpoints.waiting.is_empty() {
             self.checkpoints.log_bytes = log_bytes;
             self.seal();
         }

@@ -257,16 +257,17 @@ async fn a_folder_without_room_for_another_name_is_a_full_disk() {
     until(|| store.space.is_whole()).await;
 
     // What is no longer needed stays, and goes once it can.
-    let free = store.segments.bytes();
-    let head = Entry { entity: entity(1), expected: Position(position), chunk: None, head: Some("head".into()) };
-    store.append(batch(epoch).entry(head)).await.expect("appended");
-    files.set_failing(Some(Failure::Renames));
     store.settle().await.expect("nothing is broken");
-    assert_eq!(store.segments.bytes(), free);
+    let held = store.segments.bytes();
+    files.set_failing(Some(Failure::Renames));
+    let head = Entry { entity: entity(1), expected: Position(position), chunk: None, head: Some("head".into()) };
+    store.append(batch(epoch).entry(head)).await.expect("there is room in the segment");
+    store.settle().await.expect("nothing is broken");
+    assert_eq!(store.segments.bytes(), held);
     files.set_failing(None);
     store.append(batch(epoch).change(put(Table::Meta, "k", "v"))).await.expect("appended");
     store.settle().await.expect("nothing is broken");
-    assert!(store.segments.bytes() < free, "{free} bytes before");
+    assert!(store.segments.bytes() < held, "{held} bytes before");
     assert_eq!(store.position(entity(1)).await, Ok(Position(position)));
 }
 
