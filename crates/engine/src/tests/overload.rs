@@ -3,7 +3,7 @@
 use skald_query::Payload;
 use skald_store::memory::MemoryStore;
 
-use super::rig::{Nothing, create_machine, open_with, options, scope};
+use super::rig::{Nothing, Watched, create_machine, open_with, options, scope};
 use super::*;
 use crate::engine::Engine;
 use crate::error::StartExecutionError;
@@ -53,4 +53,23 @@ async fn a_machine_starts_at_its_pace_and_another_one_at_its_own() {
     }
     tokio::time::sleep(Duration::from_millis(1_000)).await;
     assert!(!is_throttled(&start(&engine, &machine, 10).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_in_one_round_goes_to_the_store_in_pieces() {
+    let store = Watched::finding(|head| head);
+    let options = Options { inbox_commands_max: 4_096, ..options() };
+    let engine = open_with(store.clone(), Arc::new(Nothing), options).await;
+    let machine = create_machine(&engine, HOLDS).await;
+    let (count, input_bytes) = (64, 50_000);
+    let mut starts = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let (engine, machine) = (engine.clone(), machine.clone());
+        starts.spawn(async move { start(&engine, &machine, input_bytes).await });
+    }
+    assert!(starts.join_all().await.iter().all(Result::is_ok));
+    let calls: Vec<usize> = std::mem::take(&mut store.appended_bytes.lock().expect("no panic while appending"));
+    let largest = calls.iter().max().copied().unwrap_or_default();
+    // Each is about its input; the last one of a piece may go over the limit.
+    assert!((10 * input_bytes..(2 << 20) + 3 * input_bytes).contains(&largest), "{calls:?}");
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use skald_integrations::{Call, Outcome, Perform};
 use skald_query::Payload;
 use skald_store::memory::MemoryStore;
-use skald_store::{Appending, Batch, Direction, Epoch, Error, Position, Removal, Store, StoredChunk, StoredHead, Table};
+use skald_store::{Appending, AppendingAll, Batch, Direction, Epoch, Error, Position, Removal, Store, StoredChunk, StoredHead, Table};
 
 use super::*;
 use crate::catalog::{Configuration, CreateMachine, MachineType};
@@ -33,6 +33,10 @@ pub(super) struct Watched {
     /// Whose journal cannot be read.
     pub(super) unreadable: Mutex<Option<EntityId>>,
     pub(super) reads: Mutex<Vec<Position>>,
+    /// The bytes of each call that appends.
+    pub(super) appended_bytes: Mutex<Vec<usize>>,
+    /// Who holds back the dropping of the log.
+    pub(super) pinned: Mutex<Vec<EntityId>>,
 }
 
 impl Watched {
@@ -61,6 +65,8 @@ impl Watched {
             told: Box::new(|_| ()),
             unreadable: Mutex::default(),
             reads: Mutex::default(),
+            appended_bytes: Mutex::default(),
+            pinned: Mutex::default(),
         }
     }
 }
@@ -77,6 +83,19 @@ impl Store for Watched {
         Box::pin(async move {
             tokio::time::sleep(flush).await;
             appending.await
+        })
+    }
+
+    fn append_all(&self, batches: Vec<Batch>) -> AppendingAll {
+        let bytes = batches.iter().map(Batch::byte_count).sum();
+        self.appended_bytes.lock().expect("no panic while appending").push(bytes);
+        let appending: Vec<_> = batches.into_iter().map(|batch| self.append(batch)).collect();
+        Box::pin(async move {
+            let mut results = Vec::with_capacity(appending.len());
+            for append in appending {
+                results.push(append.await);
+            }
+            results
         })
     }
 
@@ -116,7 +135,7 @@ impl Store for Watched {
     }
 
     fn pinned(&self, limit: usize) -> Vec<EntityId> {
-        self.store.pinned(limit)
+        self.pinned.lock().expect("no panic while asking").iter().take(limit).copied().collect()
     }
 
     fn latest_time(&self) -> i64 {

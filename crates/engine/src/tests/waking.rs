@@ -3,11 +3,11 @@
 use skald_query::Payload;
 use skald_store::{Direction, Position, Store, StoredHead, Table};
 
-use super::rig::{Found, Nothing, Watched, create_machine, open, run, scope, start_of};
+use super::rig::{Found, Nothing, Watched, create_machine, open, open_with, options, run, scope, start_of};
 use super::*;
 use crate::error::StopExecutionError;
 use crate::execution::Listed;
-use crate::options::Compute;
+use crate::options::{Compute, Options};
 
 const WAITS: &str = r#"{ "StartAt": "A", "States": {
     "A": { "Type": "Wait", "Seconds": 60, "Next": "B" }, "B": { "Type": "Wait", "Seconds": 60, "End": true } } }"#;
@@ -102,4 +102,22 @@ async fn one_that_cannot_be_read_keeps_no_engine_from_opening_and_is_tried_again
     *store.unreadable.lock().expect("no panic while reading") = None;
     tokio::time::sleep(Duration::from_secs(2)).await;
     second.stop_execution(&scope(), &refused[0], None, None).await.expect("it was read again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_holds_back_the_log_gets_a_head_also_when_nothing_is_appended() {
+    let store = Watched::finding(|head| head);
+    let options = Options { park_after: Duration::from_secs(3_600), ..options() };
+    let engine = open_with(store.clone(), Arc::new(Nothing), options).await;
+    let holds = r#"{ "StartAt": "A", "States": { "A": { "Type": "Wait", "Seconds": 600, "End": true } } }"#;
+    run(&engine, holds).await;
+    let awake = store.store.scan(Table::Awake, &[], &[0xFF; 17], Direction::Forward, 10).await.expect("a memory store");
+    let entity = EntityId::from_bytes(awake[0].0.as_ref().try_into().expect("an entity"));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(store.store.head(entity).await, Ok(None), "it waits in memory");
+    // As when the log grows by what others append.
+    store.pinned.lock().expect("no panic while asking").push(entity);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let head = store.store.head(entity).await.expect("a memory store").map(|head| head.position);
+    assert_eq!(head, store.store.position(entity).await.ok());
 }
