@@ -1,5 +1,9 @@
 //! A sweep: one case again and again, with a fault at every append in turn.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
 use anyhow::{Result, bail};
 use skald_engine::Compute;
 use skald_interpreter::Dice;
@@ -17,6 +21,30 @@ const LONG_EVENTS: usize = 2_000;
 const LONG_FACTOR: u64 = 30;
 /// Double faults a case.
 const DOUBLES: u64 = 12;
+
+/// What many sweeps did together.
+#[derive(Debug)]
+pub struct Total {
+    began: Instant,
+    runs: AtomicU64,
+}
+
+impl Total {
+    pub fn begin() -> Arc<Self> {
+        Arc::new(Self { began: Instant::now(), runs: AtomicU64::new(0) })
+    }
+
+    pub fn add(&self, swept: Swept) {
+        self.runs.fetch_add(swept.runs, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Display for Total {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (runs, seconds) = (self.runs.load(Ordering::Relaxed), self.began.elapsed().as_secs_f64());
+        write!(f, "{runs} runs in {seconds:.0} s: {:.0} a minute", runs as f64 / seconds * 60.0)
+    }
+}
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default)]

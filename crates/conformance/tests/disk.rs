@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use conformance::sweep::{self, Noticed};
+use conformance::sweep::{self, Noticed, Total};
 use conformance::{Case, Plant};
 use libtest_mimic::{Arguments, Trial};
 use skald_store::embedded::simulated::Harm;
@@ -40,12 +40,17 @@ fn main() {
     let (seed, strikes) = (number("SKALD_SEED", SEED), number("SKALD_STRIKES", STRIKES));
     println!("SKALD_SEED={seed} SKALD_STRIKES={strikes}");
     let mut trials: Vec<Trial> = PLANTS.into_iter().map(|(name, plant)| planted(name, plant, &cases, seed)).collect();
+    let total = Total::begin();
     trials.extend(cases.into_iter().map(|case| {
+        let total = total.clone();
         Trial::test(format!("on a disk that crashes: {}", case.name(&folder)), move || {
-            sweep::disk(&case.simulation, seed, strikes).map(|_| ()).map_err(|error| format!("SKALD_SEED={seed}\n{error:#}").into())
+            let swept = sweep::disk(&case.simulation, seed, strikes);
+            swept.map(|swept| total.add(swept)).map_err(|error| format!("SKALD_SEED={seed}\n{error:#}").into())
         })
     }));
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    println!("{total}");
+    conclusion.exit();
 }
 
 /// In each run it is noticed or does no harm, and it is noticed in some.

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use conformance::{Case, sweep};
+use conformance::Case;
+use conformance::sweep::{self, Total};
 use libtest_mimic::{Arguments, Trial};
 
 /// Where the random choices of a run begin, when nobody says otherwise.
@@ -26,10 +27,15 @@ fn main() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let (seed, strikes) = (number("SKALD_SEED").unwrap_or(SEED), number("SKALD_STRIKES").unwrap_or(STRIKES));
     println!("SKALD_SEED={seed}");
+    let total = Total::begin();
     let trials = cases.into_iter().map(|case| {
+        let total = total.clone();
         Trial::test(format!("crashed everywhere: {}", case.name(&folder)), move || {
-            sweep::everywhere(&case.simulation, seed, strikes).map(|_| ()).map_err(|error| format!("SKALD_SEED={seed}\n{error:#}").into())
+            let swept = sweep::everywhere(&case.simulation, seed, strikes);
+            swept.map(|swept| total.add(swept)).map_err(|error| format!("SKALD_SEED={seed}\n{error:#}").into())
         })
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    println!("{total}");
+    conclusion.exit();
 }

@@ -22,6 +22,8 @@ pub struct Config {
 pub struct Limits {
     /// Connections beyond wait in the listener's backlog.
     pub connections_max: usize,
+    /// With more connections than these, one on which nothing is asked keeps no buffers; they take 16 KiB.
+    pub connections_buffered_max: usize,
     pub header_bytes_max: usize,
     pub body_bytes_max: usize,
     /// What bodies of 16 KiB and more may take together; those beyond wait. As much again for answers of that size; those
@@ -57,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            connections_buffered_max: 512,
             header_bytes_max: 64 * 1024,
             // SOURCE: api.md: a definition has up to 1,048,576 characters, which JSON's escapes may double.
             body_bytes_max: 2 * 1_048_576 + 64 * 1024,

@@ -32,8 +32,6 @@ use crate::{api, auth, metrics};
 
 /// How long accepting pauses after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// With more connections than these, one on which nothing is asked keeps no buffers. They take 16 KiB.
-const CROWD: usize = 512;
 
 /// An engine on a listener.
 pub struct Server {
@@ -156,7 +154,8 @@ impl Server {
 
     /// Whether so many are connected that those of whom nothing is asked should hold no buffers.
     fn is_crowded(&self) -> bool {
-        self.shared.config.limits.connections_max - self.room.available_permits() > CROWD
+        let limits = &self.shared.config.limits;
+        limits.connections_max - self.room.available_permits() > limits.connections_buffered_max
     }
 
     async fn answer(&self, mut request: Request<Incoming>, line: Arc<Line>) -> Response<Body> {

@@ -18,7 +18,7 @@ use tokio::task::JoinError;
 
 use super::decide::Logged;
 use super::entity::{Entity, Item};
-use super::{Answer, Appended, Owner};
+use super::{Answer, Appended, FIRED_MAX, FIRED_MIN, FIRED_PER_SECOND, Owner, Round};
 use crate::children::{self, Starting};
 use crate::engine::Engine;
 use crate::live::{self, Summary};
@@ -35,9 +35,14 @@ const CANCEL_PAUSE_MAX: Duration = Duration::from_secs(60);
 const CANCEL_PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Owner {
-    pub(super) fn take_round(&mut self, appended: Result<Vec<Appended>, JoinError>) {
-        match appended {
-            Ok(appended) => appended.into_iter().for_each(|appended| self.take_appended(appended)),
+    pub(super) fn take_round(&mut self, round: Result<Round, JoinError>) {
+        match round {
+            Ok(Round { appended, took }) => {
+                let suits = ((FIRED_PER_SECOND * took.as_secs_f64()) as usize).clamp(FIRED_MIN, FIRED_MAX);
+                // One slow flush tells nothing yet.
+                self.fired_max = (7 * self.fired_max + suits) / 8;
+                appended.into_iter().for_each(|appended| self.take_appended(appended));
+            }
             Err(error) => {
                 tracing::error!(%error, "an append was lost");
                 self.shared.broken.send_replace(Some("an append was lost".to_owned()));
@@ -63,7 +68,6 @@ impl Owner {
                     self.shared.log(&logging, &identity, records);
                 }
                 for entity in entities {
-                    self.fired.remove(&entity);
                     self.settle(entity);
                 }
             }
@@ -87,6 +91,7 @@ impl Owner {
         }
         for entity in entities {
             let Some(mut live) = self.entities.remove(&entity) else { continue };
+            self.fired.remove(&entity);
             for waiting in live.waiting.drain(..) {
                 waiting.fail(error);
             }
@@ -115,6 +120,7 @@ impl Owner {
         let now = self.shared.now();
         let Some(live) = self.entities.get_mut(&entity) else { return };
         live.busy = false;
+        self.fired.remove(&entity);
         let held_bytes = live.execution().held_bytes();
         live.weight.set(held_bytes);
         if live.parking {
@@ -272,6 +278,7 @@ impl Owner {
     /// Lets an entity go: its journal has everything.
     pub(super) fn remove(&mut self, entity: EntityId) -> Option<Entity> {
         let live = self.entities.remove(&entity)?;
+        self.fired.remove(&entity);
         self.forget_due(entity, live.due);
         self.idle.remove(&(live.active_at, entity));
         Some(live)

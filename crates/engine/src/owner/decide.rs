@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::entity::{Entity, Item, Waiting};
 use super::lend::{Commands, lend};
 use super::message::{Question, Reply};
-use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, SLICES_PAUSE_FACTOR};
+use super::{Appended, Owner, ROUND_SLICES_TIME_MAX, Round, SLICES_PAUSE_FACTOR};
 use crate::catalog::Fate;
 use crate::execution_log::Logging;
 use crate::keys::{self, ListKind};
@@ -135,7 +135,10 @@ impl Owner {
     }
 
     pub(super) fn decide(&mut self, entity: EntityId) {
-        self.decide_as(entity, GoOn::No);
+        if self.decide_as(entity, GoOn::No) == Place::LentOut {
+            // Other timers do not wait for a slow decision.
+            self.fired.remove(&entity);
+        }
     }
 
     fn decide_as(&mut self, entity: EntityId, go_on: GoOn) -> Place {
@@ -275,8 +278,9 @@ impl Owner {
             for (appended, result) in appended.iter_mut().zip(appending.await) {
                 appended.result = result;
             }
-            shared.metrics.flush_seconds.observe(began.elapsed());
-            appended
+            let took = began.elapsed();
+            shared.metrics.flush_seconds.observe(took);
+            Round { appended, took }
         });
     }
 
@@ -285,9 +289,10 @@ impl Owner {
         let shared = Arc::clone(&self.shared);
         self.appends.spawn(async move {
             tokio::time::sleep(FULL_PAUSE).await;
+            let began = Instant::now();
             appended.kept = Some(batch.clone());
             appended.result = shared.store.append(batch).await;
-            vec![appended]
+            Round { appended: vec![appended], took: began.elapsed() }
         });
     }
 }

@@ -49,7 +49,12 @@ const ROUND_MESSAGES_MAX: usize = 512;
 /// Messages that make a round of their own: an owner that had to wait for its turn need not wait for company.
 const ROUND_MESSAGES_FEW: usize = 16;
 /// Timers that may have been fired without what followed being durable: whoever else waits for the store waits behind them.
-const FIRED_MAX: usize = 40;
+/// So many …
+const FIRED_MIN: usize = 40;
+/// … or, where the store takes long, so many that these are fired in a second …
+const FIRED_PER_SECOND: f64 = 5_000.0;
+/// … but not more.
+const FIRED_MAX: usize = 400;
 /// How long one round goes on with executions whose slice ended …
 pub(crate) const ROUND_SLICES_TIME_MAX: Duration = Duration::from_micros(500);
 /// … and how many times as long they pause then: endless loops leave the owner, and its core, to everyone else.
@@ -81,6 +86,8 @@ pub(crate) struct Owner {
     timers: BTreeSet<(Timestamp, EntityId)>,
     /// Entities whose timer was fired, until what followed is durable.
     fired: HashSet<EntityId>,
+    /// How many these may be.
+    fired_max: usize,
     /// Where the store's timers are read on, by partition; one without has no parked timer.
     parked_timers: BTreeMap<PartitionId, ParkedTimers>,
     /// Parked entities whose workers must be heard of.
@@ -96,7 +103,7 @@ pub(crate) struct Owner {
     idle: BTreeSet<(Timestamp, EntityId)>,
     batches: BTreeMap<(PartitionId, Urgency), decide::Building>,
     /// Of one round each.
-    appends: JoinSet<Vec<Appended>>,
+    appends: JoinSet<Round>,
     loads: JoinSet<Vec<Read>>,
     decisions: JoinSet<Concluded>,
     /// Slices of long-running executions on the compute pool now.
@@ -111,6 +118,12 @@ pub(crate) struct Owner {
     closing: Option<oneshot::Sender<()>>,
     /// The store takes nothing from this owner any more.
     deposed: bool,
+}
+
+/// What became of batches that went to the store together, and how long they took.
+pub(crate) struct Round {
+    appended: Vec<Appended>,
+    took: Duration,
 }
 
 /// A batch, and what became of it.
@@ -138,6 +151,7 @@ impl Owner {
             resting: HashSet::new(),
             timers: BTreeSet::new(),
             fired: HashSet::new(),
+            fired_max: FIRED_MIN,
             parked_timers: BTreeMap::new(),
             beating: HashMap::new(),
             touched: BTreeSet::new(),
@@ -330,7 +344,7 @@ impl Owner {
 
     /// When the first live entity is due; when too many were fired, what becomes of those tells.
     fn live_due(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(due, _)| *due).filter(|_| self.fired.len() < FIRED_MAX)
+        self.timers.first().map(|(due, _)| *due).filter(|_| self.fired.len() < self.fired_max)
     }
 
     fn timer_is_due(&self) -> bool {
@@ -340,10 +354,6 @@ impl Owner {
     /// Live entities that are due, and then parked ones.
     async fn fire_timers(&mut self) {
         let now = self.shared.now();
-        if self.fired.len() >= FIRED_MAX {
-            // Of some nothing followed.
-            self.fired.retain(|entity| self.entities.get(entity).is_some_and(|live| live.busy));
-        }
         while self.live_due().is_some_and(|due| due <= now) {
             let Some((_, entity)) = self.timers.pop_first() else { break };
             let Some(live) = self.entities.get_mut(&entity) else {
@@ -357,7 +367,10 @@ impl Owner {
             if !live.busy {
                 self.touched.insert(entity);
             }
-            self.fired.insert(entity);
+            // A slow decision that is being made elsewhere comes first: other timers do not wait for it.
+            if live.execution.is_some() {
+                self.fired.insert(entity);
+            }
         }
         self.wake_due(now).await;
     }

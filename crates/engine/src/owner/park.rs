@@ -9,7 +9,7 @@ use skald_store::{Direction, EntityId, PartitionId, Table};
 
 use super::beats::Beating;
 use super::decide::{delete, put};
-use super::{Answer, FIRED_MAX, Owner};
+use super::{Answer, Owner};
 use crate::execution::ExecutionStatus;
 use crate::keys::{self, ListKind};
 
@@ -71,8 +71,11 @@ impl Owner {
     pub(super) fn parked_due(&self) -> Option<Timestamp> {
         let is_pressing = self.shared.live_bytes.is_pressing(self.shared.options.live_bytes_max);
         let loading_max = if is_pressing { PRESSED_LOADING_MAX } else { LOADING_MAX };
-        let has_room = self.loading.len() < loading_max + self.unreadable.len() && self.fired.len() < FIRED_MAX;
-        self.parked_timers.values().map(|timers| timers.due).min().filter(|_| has_room)
+        let has_room = self.loading.len() < loading_max + self.unreadable.len();
+        let may_fire = self.fired.len() < self.fired_max;
+        let first = self.parked_timers.values().map(|timers| timers.due).min();
+        // Those that are due before all live ones are next, and have to be there then.
+        first.filter(|due| has_room && (may_fire || self.timers.first().is_none_or(|(live, _)| due < live)))
     }
 
     /// Brings in parked entities whose time has come, those that are due first before others.

@@ -50,8 +50,8 @@ pub(super) struct Cold {
     making_room: Mutex<MakingRoom>,
 }
 
-/// What was removed leaves its room only where its key's last trace is merged into the lowest level. Usually what is written
-/// later sees to that; when much was removed it is done at once.
+/// What was removed leaves its room only where its key's last trace is merged into the lowest level. What is written later
+/// sees to that, sooner or later; when much was removed from a small tree, it is done at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MakingRoom {
     No,
@@ -85,8 +85,10 @@ const SEGMENT_BYTES_MAX: usize = 256 << 10;
 const MERGED_TABLES: u8 = 8;
 /// Half of the default, so that the level below them (their product) stays as large.
 const TABLE_BYTES: u64 = 32 << 20;
-/// Smaller ones while room is made: this is flushed to disk at once, and appends wait meanwhile.
+/// Smaller ones while room is made: each is flushed to disk in one go, and appends wait meanwhile.
 const ROOM_TABLE_BYTES: u64 = 8 << 20;
+/// Room is made by writing the whole tree anew, if it is no larger than this: some seconds of one core and of the disk.
+const ROOM_BYTES_MAX: u64 = 1 << 30;
 /// One compaction step after another, until nothing changes; this bounds a strategy that never ends.
 const COMPACTIONS_MAX: usize = 16;
 /// Room is made when one of so many keys was removed …
@@ -295,7 +297,10 @@ impl Cold {
     pub(super) fn seal(&self, marker: &Marker) {
         self.tree.insert(MARKER_KEY, marker.encode(), marker.sequence);
         self.tree.rotate_memtable();
-        self.make_room(MakingRoom::Wanted, MakingRoom::Sealed);
+        if self.wants_room() {
+            self.removed.store(0, Ordering::Relaxed);
+            self.make_room(MakingRoom::Wanted, MakingRoom::Sealed);
+        }
     }
 
     /// Flushed tables that were not merged yet.
@@ -332,38 +337,32 @@ impl Cold {
             Arc::new(Leveled::default().with_l0_threshold(MERGED_TABLES).with_table_target_size(TABLE_BYTES));
         let mut steps = 0..COMPACTIONS_MAX;
         while may_go_on() && steps.next().is_some() && self.compact_once(&usual)? == Step::Done {}
-        if *self.making_room() != MakingRoom::Due {
-            return Ok(());
-        }
-        // Levels that hold next to nothing: all goes down to the lowest, a few tables at a time.
-        let downwards =
-            Leveled::default().with_l0_threshold(1).with_table_target_size(ROOM_TABLE_BYTES).with_level_ratio_policy(vec![0.01]);
-        let downwards: Arc<dyn CompactionStrategy> = Arc::new(downwards);
-        // Each table once, and what came of it once more.
-        let mut steps = 0..COMPACTIONS_MAX + 2 * self.tree.table_count();
-        while may_go_on() && steps.next().is_some() {
-            // What was flushed meanwhile must not pile up.
-            let strategy = if self.newest_runs() < usize::from(MERGED_TABLES) { &downwards } else { &usual };
-            if self.compact_once(strategy)? == Step::Nothing {
-                break;
+        if *self.making_room() == MakingRoom::Due && may_go_on() {
+            if self.tree.disk_space() <= ROOM_BYTES_MAX {
+                self.guarded(|visible| self.tree.major_compact(ROOM_TABLE_BYTES, visible))?;
             }
+            self.make_room(MakingRoom::Due, MakingRoom::No);
+            // More may have gone meanwhile.
+            self.note_removed(0);
         }
-        self.removed.store(0, Ordering::Relaxed);
-        self.make_room(MakingRoom::Due, MakingRoom::No);
         Ok(())
     }
 
     fn compact_once(&self, strategy: &Arc<dyn CompactionStrategy>) -> Result<Step, WriteError> {
-        self.versions.set(0);
         let before = self.tree.current_version().id();
+        self.guarded(|visible| self.tree.compact(Arc::clone(strategy), visible))?;
+        Ok(if self.tree.current_version().id() == before { Step::Nothing } else { Step::Done })
+    }
+
+    /// Compacts; what remains when that fails is removed.
+    fn guarded(&self, compact: impl FnOnce(u64) -> lsm_tree::Result<()>) -> Result<(), WriteError> {
+        self.versions.set(0);
         let first_table = self.tree.next_table_id();
-        let visible = self.visible.load(Ordering::Acquire);
-        if let Err(error) = self.tree.compact(Arc::clone(strategy), visible) {
+        compact(self.visible.load(Ordering::Acquire)).map_err(|error| {
             let _no_flush = self.tree.get_flush_lock();
             self.remove_rests(first_table);
-            return Err(self.write_error(&error));
-        }
-        Ok(if self.tree.current_version().id() == before { Step::Nothing } else { Step::Done })
+            self.write_error(&error)
+        })
     }
 
     /// The newest version: its tables stay for as long as it is held.

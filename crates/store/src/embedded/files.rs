@@ -21,7 +21,7 @@ pub(super) trait Files: Send + Sync + 'static {
 
     fn open(&self, name: &str) -> io::Result<Box<dyn WritableFile>>;
 
-    /// Renames a file, durably. Of the two names there is always one.
+    /// Renames a file, durably. Of the two names there is always one. After the error that there is no room it is the old one.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file, durably.
@@ -127,12 +127,12 @@ impl Files for Folder {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.0.join(from), self.0.join(to))?;
-        sync_folder(&self.0)
+        sync_change(&self.0)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.0.join(name))?;
-        sync_folder(&self.0)
+        sync_change(&self.0)
     }
 }
 
@@ -179,6 +179,12 @@ fn reserve(file: &File, size: u64) -> io::Result<bool> {
 #[cfg(not(target_os = "linux"))]
 fn reserve(_file: &File, _size: u64) -> io::Result<bool> {
     Ok(false)
+}
+
+/// Makes a change of names durable. When that fails the change may have happened, whatever the reason: no caller is to take it
+/// for one that found no room and left everything as it was.
+fn sync_change(folder: &Path) -> io::Result<()> {
+    sync_folder(folder).map_err(io::Error::other)
 }
 
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {

@@ -147,6 +147,7 @@ impl Space {
         if let Err(error) = self.files.rename(&name(header.generation), &spare_name(spare)) {
             // A broken log is not written any more: for that it does not matter what is ready.
             self.lock().next = Some(ready);
+            self.changed.notify_all();
             return Err(failed(error));
         }
         let made = self.make_large(header, size, failed);

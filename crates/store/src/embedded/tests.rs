@@ -243,7 +243,7 @@ async fn a_frame_larger_than_a_segment_gets_one_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_removed_leaves_its_room_also_when_nothing_more_is_written() {
+async fn what_is_removed_leaves_its_room_when_nothing_more_is_written() {
     let folder = folder();
     let store = EmbeddedStore::open(folder.path(), small()).expect("the store opens");
     let epoch = store.claim(contract::HERE).await.expect("claimed");
