@@ -91,7 +91,7 @@ const ROOM_TABLE_BYTES: u64 = 8 << 20;
 const ROOM_BYTES_MAX: u64 = 1 << 30;
 /// One compaction step after another, until nothing changes; this bounds a strategy that never ends.
 const COMPACTIONS_MAX: usize = 16;
-/// Room is made when one of so many keys was removed …
+/// Room is made when one of so many keys was removed; traces of what was removed count among them …
 const REMOVED_PART: u64 = 4;
 /// … and not for less than these.
 const REMOVED_MIN: u64 = 1_000;
@@ -338,10 +338,11 @@ impl Cold {
         let mut steps = 0..COMPACTIONS_MAX;
         while may_go_on() && steps.next().is_some() && self.compact_once(&usual)? == Step::Done {}
         if *self.making_room() == MakingRoom::Due && may_go_on() {
+            // When it fails it is given up: it needs as much room as the tree, and a full disk is not to be filled again and again.
+            self.make_room(MakingRoom::Due, MakingRoom::No);
             if self.tree.disk_space() <= ROOM_BYTES_MAX {
                 self.guarded(|visible| self.tree.major_compact(ROOM_TABLE_BYTES, visible))?;
             }
-            self.make_room(MakingRoom::Due, MakingRoom::No);
             // More may have gone meanwhile.
             self.note_removed(0);
         }
