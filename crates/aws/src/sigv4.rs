@@ -1,15 +1,21 @@
 //! Signature Version 4 over a request's headers: what an AWS service expects of its caller.
 //!
-//! [`sign`] returns the headers to add. The canonical request and the string to sign are public, because verifying a
+//! [`Signer::sign`] returns the headers to add. The canonical request and the string to sign are public, because verifying a
 //! signature builds the same ones.
 //!
 //! Not here, on purpose: presigned URLs and chunked bodies. The instant is an argument.
+
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::date::amz_date;
 use crate::hex::hex;
+
+/// A day's letters at the beginning of `x-amz-date`.
+const DAY_BYTES: usize = 8;
 
 /// Who signs.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,27 +54,61 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The headers that make `request` a signed one, `authorization` last.
-pub fn sign(request: &Request<'_>, scope: &Scope<'_>, credentials: &Credentials) -> Vec<(&'static str, String)> {
-    let date = amz_date(scope.at_seconds);
-    let mut added = vec![("x-amz-date", date)];
-    if let Some(token) = &credentials.session_token {
-        added.push(("x-amz-security-token", token.clone()));
-    }
-    let mut headers: Vec<(&str, &str)> = request.headers.to_vec();
-    headers.extend(added.iter().map(|(name, value)| (*name, value.as_str())));
+/// Signs requests to one service in one region.
+///
+/// The key of a signature is that of its day; the last one is kept, since making it costs as much as four signatures.
+pub struct Signer {
+    credentials: Credentials,
+    service: String,
+    region: String,
+    latest: Mutex<Option<DayKey>>,
+}
 
-    let canonical = canonical_request(&Request { headers: &headers, ..request.clone() }, scope.service);
-    let to_sign = string_to_sign(&canonical.text, scope);
-    let signature = signature(&to_sign, scope, &credentials.secret_access_key);
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={signature}",
-        credentials.access_key_id,
-        scope_text(scope),
-        canonical.signed_headers,
-    );
-    added.push(("authorization", authorization));
-    added
+#[derive(Clone)]
+struct DayKey {
+    day: String,
+    key: Hmac<Sha256>,
+}
+
+impl Signer {
+    pub fn new(credentials: Credentials, service: &str, region: &str) -> Self {
+        Self { credentials, service: service.to_owned(), region: region.to_owned(), latest: Mutex::default() }
+    }
+
+    /// The headers that make `request` a signed one at this second since 1970, `authorization` last.
+    pub fn sign(&self, request: &Request<'_>, at_seconds: u64) -> Vec<(&'static str, String)> {
+        let scope = Scope { service: &self.service, region: &self.region, at_seconds };
+        let date = amz_date(at_seconds);
+        let mut headers: Vec<(&str, &str)> = Vec::with_capacity(request.headers.len() + 2);
+        headers.extend(request.headers);
+        headers.push(("x-amz-date", &date));
+        headers.extend(self.credentials.session_token.as_deref().map(|token| ("x-amz-security-token", token)));
+
+        let canonical = canonical_request(&Request { headers: &headers, ..request.clone() }, &self.service);
+        let key = self.key_of_day(&date[..DAY_BYTES], &scope);
+        let signature = hex(&finish(key, string_to_sign(&canonical.text, &scope).as_bytes()));
+        let mut authorization = String::with_capacity(256);
+        authorization.extend(["AWS4-HMAC-SHA256 Credential=", &self.credentials.access_key_id, "/"]);
+        push_scope(&mut authorization, &date, &scope);
+        authorization.extend([", SignedHeaders=", &canonical.signed_headers, ", Signature=", &signature]);
+
+        let mut added = vec![("x-amz-date", date)];
+        added.extend(self.credentials.session_token.clone().map(|token| ("x-amz-security-token", token)));
+        added.push(("authorization", authorization));
+        added
+    }
+
+    fn key_of_day(&self, day: &str, scope: &Scope<'_>) -> Hmac<Sha256> {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some(known) if known.day == day => known.key.clone(),
+            Some(_) | None => {
+                let key = signing_key(scope, day, &self.credentials.secret_access_key);
+                *latest = Some(DayKey { day: day.to_owned(), key: key.clone() });
+                key
+            }
+        }
+    }
 }
 
 /// The canonical form of a request, and the names of its headers as `SignedHeaders` lists them.
@@ -79,7 +119,7 @@ pub struct CanonicalRequest {
 
 /// The request as both sides write it before hashing it. Every header given is signed.
 pub fn canonical_request(request: &Request<'_>, service: &str) -> CanonicalRequest {
-    let mut headers: Vec<(String, &str)> = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), *value)).collect();
+    let mut headers: Vec<(Cow<'_, str>, &str)> = request.headers.iter().map(|(name, value)| (lower_case(name), *value)).collect();
     // Stable: several values of one header keep their order.
     headers.sort_by(|left, right| left.0.cmp(&right.0));
     let mut text = String::with_capacity(512);
@@ -88,7 +128,7 @@ pub fn canonical_request(request: &Request<'_>, service: &str) -> CanonicalReque
     text.extend(["\n", &canonical_query(request.query), "\n"]);
     let mut signed_headers = String::with_capacity(64);
     for same in headers.chunk_by(|left, right| left.0 == right.0) {
-        let name = same[0].0.as_str();
+        let name = &*same[0].0;
         signed_headers.extend([if signed_headers.is_empty() { "" } else { ";" }, name]);
         let mut before = ":";
         text.push_str(name);
@@ -105,22 +145,18 @@ pub fn canonical_request(request: &Request<'_>, service: &str) -> CanonicalReque
 
 /// What the signature is computed over.
 pub fn string_to_sign(canonical_request: &str, scope: &Scope<'_>) -> String {
-    format!(
-        "AWS4-HMAC-SHA256\n{}\n{}\n{}",
-        amz_date(scope.at_seconds),
-        scope_text(scope),
-        hex(&Sha256::digest(canonical_request.as_bytes())),
-    )
+    let date = amz_date(scope.at_seconds);
+    let mut text = String::with_capacity(192);
+    text.extend(["AWS4-HMAC-SHA256\n", &date, "\n"]);
+    push_scope(&mut text, &date, scope);
+    text.extend(["\n", &hex(&Sha256::digest(canonical_request.as_bytes()))]);
+    text
 }
 
 /// The signature of `string_to_sign`, in hexadecimal.
 pub fn signature(string_to_sign: &str, scope: &Scope<'_>, secret_access_key: &str) -> String {
     let date = amz_date(scope.at_seconds);
-    let key = mac(format!("AWS4{secret_access_key}").as_bytes(), &date.as_bytes()[..8]);
-    let key = mac(&key, scope.region.as_bytes());
-    let key = mac(&key, scope.service.as_bytes());
-    let key = mac(&key, b"aws4_request");
-    hex(&mac(&key, string_to_sign.as_bytes()))
+    hex(&finish(signing_key(scope, &date[..DAY_BYTES], secret_access_key), string_to_sign.as_bytes()))
 }
 
 /// Percent-encodes all but letters, digits, `-`, `.`, `_`, `~`.
@@ -132,8 +168,15 @@ pub fn percent_encode(text: &str) -> String {
     encoded
 }
 
-fn scope_text(scope: &Scope<'_>) -> String {
-    format!("{}/{}/{}/aws4_request", &amz_date(scope.at_seconds)[..8], scope.region, scope.service)
+fn push_scope(text: &mut String, date: &str, scope: &Scope<'_>) {
+    text.extend([&date[..DAY_BYTES], "/", scope.region, "/", scope.service, "/aws4_request"]);
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
 }
 
 /// A header's value, with one blank for however many.
@@ -185,10 +228,19 @@ fn push_encoded(text: &mut String, byte: u8) {
     }
 }
 
-fn mac(key: &[u8], data: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+fn signing_key(scope: &Scope<'_>, day: &str, secret_access_key: &str) -> Hmac<Sha256> {
+    let steps = [day, scope.region, scope.service, "aws4_request"];
+    let first = keyed(format!("AWS4{secret_access_key}").as_bytes());
+    steps.iter().fold(first, |key, step| keyed(&finish(key, step.as_bytes())))
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+fn finish(mut mac: Hmac<Sha256>, data: &[u8]) -> [u8; 32] {
     mac.update(data);
-    mac.finalize().into_bytes().to_vec()
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub type Lanes = Vec<Box<dyn Lane>>;
 pub struct Ran {
     pub elapsed: Duration,
     pub received_bytes: u64,
+    /// Sent.
+    pub requests: u64,
 }
 
 /// Drives `lanes` until each is done, with `background` beside them until then.
@@ -108,7 +110,8 @@ pub fn run(address: &str, lanes: Lanes, background: Lanes) -> anyhow::Result<Ran
         }
     }
     let received_bytes = connections.iter().map(|connection| connection.received_bytes).sum();
-    Ok(Ran { elapsed: began.elapsed(), received_bytes })
+    let requests = connections.iter().map(|connection| connection.requests).sum();
+    Ok(Ran { elapsed: began.elapsed(), received_bytes, requests })
 }
 
 struct Connection {
@@ -121,6 +124,7 @@ struct Connection {
     received: Vec<u8>,
     answer: Option<http::Head>,
     received_bytes: u64,
+    requests: u64,
 }
 
 impl Connection {
@@ -130,7 +134,8 @@ impl Connection {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, lane, is_awaited, request: Vec::new(), written: 0, received: Vec::new(), answer: None, received_bytes: 0 })
+        let (request, received) = (Vec::new(), Vec::new());
+        Ok(Self { stream, lane, is_awaited, request, written: 0, received, answer: None, received_bytes: 0, requests: 0 })
     }
 
     /// Gives the lane its turn.
@@ -141,6 +146,7 @@ impl Connection {
         self.received.clear();
         self.written = 0;
         if let Turn::Send = turn {
+            self.requests += 1;
             self.write()?;
         }
         Ok(turn)

@@ -23,12 +23,13 @@ pub struct Report {
 }
 
 /// The table's columns: heading, figure, digits behind the point.
-const COLUMNS: [(&str, &str, usize); 14] = [
+const COLUMNS: [(&str, &str, usize); 15] = [
     ("per s", "per_second", 0),
     ("ceiling %", "ceiling_percent", 1),
     ("by CPU %", "ceiling_cpu_percent", 1),
     ("p50 ms", "p50_ms", 2),
     ("p99 ms", "p99_ms", 2),
+    ("requests", "requests_each", 2),
     ("CPU ms", "server_cpu_ms", 3),
     ("client", "client_cpu_ms", 3),
     ("beside", "beside_cpu_ms", 3),

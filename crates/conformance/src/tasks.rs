@@ -109,21 +109,21 @@ impl ScriptedTasks {
 
 #[async_trait]
 impl Perform for ScriptedTasks {
-    async fn perform(&self, call: Call) -> Outcome {
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
         let scheduled_at = self.check(&call);
         self.hand_out_token(&call);
         let Step { answer, after_ms } = self.answer(&call);
         self.world.sleep_until(scheduled_at.unwrap_or(0) + after_ms).await;
         match answer {
             Answer::Ok(output) => Outcome::Succeeded { output },
-            Answer::Echo => Outcome::Succeeded { output: call.parameters },
+            Answer::Echo => Outcome::Succeeded { output: call.parameters.clone() },
             Answer::Fail { error, cause } => Outcome::Failed { error: error.unwrap_or_default(), cause: cause.unwrap_or_default() },
             Answer::Never | Answer::Beat => std::future::pending().await,
         }
     }
 
-    async fn cancel(&self, call: Call, _submitted: Payload) -> Result<(), String> {
-        let (arn, scheduled) = (call.execution_arn, call.scheduled_event);
+    async fn cancel(&self, call: Arc<Call>, _submitted: Payload) -> Result<(), String> {
+        let (arn, scheduled) = (call.execution_arn.clone(), call.scheduled_event);
         if self.world.memory().deposed.contains(&self.life) {
             self.world
                 .violation(format!("{arn}: the job of event {scheduled} was cancelled by an engine that knew it is no owner any more"));

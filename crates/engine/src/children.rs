@@ -8,6 +8,7 @@
 //! A name may lead to an execution that somebody else started, with the same input. It reports to nobody here: its end is
 //! polled for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -46,7 +47,7 @@ pub(crate) fn is_start(resource: &Resource) -> bool {
 pub(crate) struct Starting {
     pub(crate) engine: Engine,
     pub(crate) task: Token,
-    pub(crate) call: Call,
+    pub(crate) call: Arc<Call>,
 }
 
 impl Starting {

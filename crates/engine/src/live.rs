@@ -1,6 +1,7 @@
 //! What readers see of executions in memory: immutable, published after a flush and before its replies.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, RwLock};
 
 use skald_interpreter::{Execution, Identity, Status};
@@ -34,6 +35,9 @@ pub(crate) struct Live {
 #[derive(Default)]
 struct Ended {
     by_entity: HashMap<EntityId, Arc<Summary>>,
+    /// By a hash of machine and name: whoever asks for one asks by these.
+    by_name: HashMap<u64, EntityId>,
+    hasher: RandomState,
     in_turn: VecDeque<EntityId>,
     bytes: usize,
 }
@@ -67,26 +71,24 @@ impl Live {
     /// Keeps an ended execution for a while, for readers of what it was.
     pub(crate) fn remember(&self, summary: Summary) {
         let mut ended = self.ended.write().expect("no panic while remembering");
-        let (entity, bytes) = (summary.entity, summary.bytes());
-        match ended.by_entity.insert(entity, Arc::new(summary)) {
-            Some(before) => ended.bytes -= before.bytes(),
-            None => ended.in_turn.push_back(entity),
+        if !ended.forget(summary.entity) {
+            ended.in_turn.push_back(summary.entity);
         }
-        ended.bytes += bytes;
+        ended.keep(summary);
         while ended.bytes > ENDED_BYTES_MAX {
             let Some(oldest) = ended.in_turn.pop_front() else { return };
-            if let Some(oldest) = ended.by_entity.remove(&oldest) {
-                ended.bytes -= oldest.bytes();
-            }
+            ended.forget(oldest);
         }
     }
 
     /// It is no longer in the store.
     pub(crate) fn forget(&self, entity: EntityId) {
-        let mut ended = self.ended.write().expect("no panic while remembering");
-        if let Some(forgotten) = ended.by_entity.remove(&entity) {
-            ended.bytes -= forgotten.bytes();
-        }
+        self.ended.write().expect("no panic while remembering").forget(entity);
+    }
+
+    /// The machine's execution of this name, if it ended a short while ago.
+    pub(crate) fn ended_by_name(&self, prefix: &[u8], name: &str) -> Option<EntityId> {
+        self.ended.read().expect("no panic while remembering").find(prefix, name)
     }
 
     /// An execution in memory, or one that ended a short while ago.
@@ -127,6 +129,37 @@ impl Live {
     }
 }
 
+impl Ended {
+    fn keep(&mut self, summary: Summary) {
+        self.bytes += summary.bytes();
+        let hash = self.hash(&summary.prefix, summary.name());
+        self.by_name.insert(hash, summary.entity);
+        self.by_entity.insert(summary.entity, Arc::new(summary));
+    }
+
+    /// Whether it was there.
+    fn forget(&mut self, entity: EntityId) -> bool {
+        let Some(forgotten) = self.by_entity.remove(&entity) else { return false };
+        self.bytes -= forgotten.bytes();
+        let hash = self.hash(&forgotten.prefix, forgotten.name());
+        // The name may be another's by now.
+        if self.by_name.get(&hash) == Some(&entity) {
+            self.by_name.remove(&hash);
+        }
+        true
+    }
+
+    fn find(&self, prefix: &[u8], name: &str) -> Option<EntityId> {
+        let entity = *self.by_name.get(&self.hash(prefix, name))?;
+        let summary = self.by_entity.get(&entity)?;
+        (*summary.prefix == *prefix && summary.name() == name).then_some(entity)
+    }
+
+    fn hash(&self, prefix: &[u8], name: &str) -> u64 {
+        self.hasher.hash_one((prefix, name))
+    }
+}
+
 impl Published {
     fn unlist(&mut self, summary: &Summary) {
         if let Some(machine) = self.by_machine.get_mut(&summary.prefix) {
@@ -142,6 +175,10 @@ impl Summary {
     pub(crate) fn of(entity: EntityId, execution: &Execution, prefix: &Arc<[u8]>) -> Option<Self> {
         let identity = Arc::clone(execution.identity()?);
         Some(Self { entity, identity, status: execution.status().clone(), prefix: Arc::clone(prefix) })
+    }
+
+    fn name(&self) -> &str {
+        &self.identity.origin.execution_name
     }
 
     fn bytes(&self) -> usize {

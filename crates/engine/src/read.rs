@@ -22,6 +22,9 @@ const READ_BYTES: usize = 512 * 1024;
 
 /// The entity of a machine's execution of this name.
 pub(crate) async fn entity_of(shared: &Shared, machine: &Machined, name: &str) -> Result<Option<EntityId>, Fault> {
+    if let Some(entity) = shared.live.ended_by_name(&machine.prefix, name) {
+        return Ok(Some(entity));
+    }
     let bytes = shared.store.get(Table::Names, &keys::name(&machine.prefix, name)).await?;
     match bytes {
         None => Ok(None),

@@ -1,5 +1,7 @@
 //! The real [`Perform`]: finds who performs a call.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use skald_asl::states::{Pattern, Resource};
 
@@ -24,7 +26,7 @@ impl Integrations {
 
 #[async_trait]
 impl Perform for Integrations {
-    async fn perform(&self, call: Call) -> Outcome {
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
         match &call.resource {
             Resource::Lambda { arn } => self.lambda.call_function(arn, &call).await,
             Resource::Service { service, action, pattern } => match (service.as_str(), action.as_str(), pattern) {

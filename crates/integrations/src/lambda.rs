@@ -3,6 +3,7 @@
 //! A Task names a function by its ARN, and gets its payload; or it calls `lambda:invoke`, and gets the whole answer of the
 //! API. Both ways lead through [`Lambda::invoke`].
 
+mod connections;
 mod endpoint;
 mod failure;
 mod function;
@@ -78,7 +79,7 @@ impl Lambda {
     }
 
     /// A Task whose resource is a function's ARN: the effective input goes in, the payload comes out.
-    pub async fn call_function(&self, arn: &str, call: &Call) -> Outcome {
+    pub async fn call_function(&self, arn: &str, call: &Arc<Call>) -> Outcome {
         let function = match FunctionReference::parse(arn) {
             Ok(function) => function,
             Err(error) => return failure::of_parameters(call.parameters.text(), &error.to_string()),
@@ -96,7 +97,7 @@ impl Lambda {
     }
 
     /// `lambda:invoke`, with and without a task token.
-    pub async fn call_invoke(&self, call: &Call) -> Outcome {
+    pub async fn call_invoke(&self, call: &Arc<Call>) -> Outcome {
         let request = match InvokeRequest::read(call.parameters.text()) {
             Ok(request) => request,
             Err(reason) => return failure::of_parameters(call.parameters.text(), &reason.to_string()),
@@ -125,13 +126,13 @@ impl Lambda {
         self.nursery.close().await;
     }
 
-    async fn invoke(&self, request: InvokeRequest, call: &Call) -> Invoked {
+    async fn invoke(&self, request: InvokeRequest, call: &Arc<Call>) -> Invoked {
         if self.nursery.is_closed() {
             return Invoked::Refused(Outcome::GaveUp);
         }
         match (self.functions.get(&request.function.name), &self.endpoint) {
             (Some(function), _) => self.invoke_here(function, request, call).await,
-            (None, Some(endpoint)) => Arc::clone(endpoint).invoke(request, call.clone()).await,
+            (None, Some(endpoint)) => Arc::clone(endpoint).invoke(request, Arc::clone(call)).await,
             (None, None) => Invoked::Refused(not_declared(&request.function, call)),
         }
     }

@@ -11,6 +11,8 @@ pub mod credentials;
 mod integrations;
 mod lambda;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use call::{Call, Outcome};
@@ -24,20 +26,20 @@ pub use integrations::Integrations;
 #[async_trait]
 pub trait Perform: Send + Sync + 'static {
     /// Calls and waits for the answer.
-    async fn perform(&self, call: Call) -> Outcome;
+    async fn perform(&self, call: Arc<Call>) -> Outcome;
 
     /// Waits for the end of the job that a `.sync` call started; `submitted` is what the call answered. Asked again after a
     /// restart, so it must find the same end however often it looks.
     ///
     /// As it stands here a job has no end but the one its task's token tells.
-    async fn follow(&self, _call: Call, _submitted: skald_query::Payload) -> Outcome {
+    async fn follow(&self, _call: Arc<Call>, _submitted: skald_query::Payload) -> Outcome {
         std::future::pending().await
     }
 
     /// Cancels a job that a `.sync` call started and that nobody waits for any more; `submitted` is what the call answered.
     ///
     /// Repeated until it succeeds. A service without jobs has nothing to cancel.
-    async fn cancel(&self, _call: Call, _submitted: skald_query::Payload) -> Result<(), String> {
+    async fn cancel(&self, _call: Arc<Call>, _submitted: skald_query::Payload) -> Result<(), String> {
         Ok(())
     }
 

@@ -24,13 +24,12 @@ mod list_activities;
 mod get_activity_task;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header, request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use serde::Serialize;
 use serde_json::Value;
 use skald_engine::Scope;
@@ -42,7 +41,7 @@ use crate::connection::Line;
 use crate::page_token::Query;
 use crate::protocol::{self, ApiError};
 use crate::room::Place;
-use crate::server::{RequestId, Shared};
+use crate::server::Shared;
 use crate::validation::{Members, Shown};
 
 /// The operations that are built, spelled as in `X-Amz-Target`.
@@ -93,9 +92,8 @@ const TASK_TOKEN_LENGTH_MAX: usize = 2_048;
 const DEFINITION_LENGTH_MAX: usize = 1_048_576;
 
 /// Answers `POST /`.
-pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    let id = request.extensions().get::<RequestId>().map_or("", |id| id.0.as_str()).to_owned();
-    let answer = perform(&shared, request).await.and_then(|body| match shared.answers.take(body.len()) {
+pub(crate) async fn answer(shared: &Shared, head: &request::Parts, body: Incoming, id: &str, line: &Line) -> Response<Body> {
+    let answer = perform(shared, head, body, line).await.and_then(|body| match shared.answers.take(body.len()) {
         Some(place) => Ok(place.hold(body)),
         // Waiting would hold what there is no room for.
         None => Err(ApiError::throttled()),
@@ -114,17 +112,15 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
 /// An operation that is being performed: the body of its answer.
 type Acting<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, ApiError>> + Send + 'a>>;
 
-async fn perform(shared: &Shared, request: Request) -> Result<Vec<u8>, ApiError> {
-    if request.method() != Method::POST {
+async fn perform(shared: &Shared, head: &request::Parts, body: Incoming, line: &Line) -> Result<Vec<u8>, ApiError> {
+    if head.method != Method::POST {
         return Err(
             ApiError::new("UnknownOperationException", "Operations are called with POST.").with_status(StatusCode::METHOD_NOT_ALLOWED)
         );
     }
-    let (parts, body) = request.into_parts();
-    let headers = &parts.headers;
+    let headers = &head.headers;
     let action = action(headers)?;
     let caller = auth::caller(headers, &shared.config)?;
-    let line = parts.extensions.get::<Arc<Line>>().ok_or_else(|| ApiError::internal("a request without a connection"))?;
     let (body, place) = read_body(shared, headers, body).await?;
     line.taken();
     let members = Members::root(protocol::parse_body(&body)?);
@@ -169,7 +165,7 @@ fn action(headers: &HeaderMap) -> Result<Action, ApiError> {
 }
 
 /// The whole body and its place, within the limits on size and on the time that waiting and reading may take.
-async fn read_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<(Bytes, Place), ApiError> {
+async fn read_body(shared: &Shared, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, Place), ApiError> {
     let limits = &shared.config.limits;
     let too_large = || {
         ApiError::new("RequestEntityTooLargeException", format!("A request has at most {} bytes.", limits.body_bytes_max))

@@ -1,5 +1,6 @@
 //! AWS JSON 1.0: requests name their action in a header, answers are JSON objects, errors name themselves in `__type`.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 
 use axum::body::Body;
@@ -150,9 +151,31 @@ impl Serialize for Instant {
 
 /// A random UUID, version 4.
 pub(crate) fn new_uuid() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has randomness");
-    skald_aws::hex::uuid(bytes)
+    RANDOM.with_borrow_mut(|random| skald_aws::hex::uuid(random.take()))
+}
+
+thread_local! {
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random { bytes: [0; RANDOM_BYTES], used: RANDOM_BYTES }) };
+}
+
+/// What a thread asks the system for at once: every answer takes 16 bytes of it.
+const RANDOM_BYTES: usize = 1024;
+
+struct Random {
+    bytes: [u8; RANDOM_BYTES],
+    used: usize,
+}
+
+impl Random {
+    fn take(&mut self) -> [u8; 16] {
+        if self.used == RANDOM_BYTES {
+            getrandom::fill(&mut self.bytes).expect("the operating system has randomness");
+            self.used = 0;
+        }
+        let taken = self.bytes[self.used..self.used + 16].try_into().expect("sixteen bytes");
+        self.used += 16;
+        taken
+    }
 }
 
 #[cfg(test)]

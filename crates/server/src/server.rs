@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, Request, Response, StatusCode, header};
-use axum::routing::{any, get};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header, request};
+use axum::routing::get;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
@@ -58,10 +58,6 @@ impl Shared {
         let _ = self.draining.clone().wait_for(|draining| *draining).await;
     }
 }
-
-/// The id of one request, in its answer's header and in the log.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub String);
 
 impl Server {
     /// Serves until `shutdown` resolves. Then the listener closes, new requests are answered with `ServiceUnavailable`,
@@ -158,23 +154,17 @@ impl Server {
         limits.connections_max - self.room.available_permits() > limits.connections_buffered_max
     }
 
-    async fn answer(&self, mut request: Request<Incoming>, line: Arc<Line>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, line: Arc<Line>) -> Response<Body> {
         line.begin(!request.body().is_end_stream());
         let started = Instant::now();
         let id = protocol::new_uuid();
-        let action = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned();
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        request.extensions_mut().insert(RequestId(id.clone()));
-        request.extensions_mut().insert(line.clone());
-        let mut response = match self.admit(&request) {
-            Ok(()) => match catch_panic(self.router.clone().oneshot(request.map(Body::new))).await {
-                Some(Ok(response)) => response,
-                Some(Err(never)) => match never {},
-                None => {
-                    tracing::error!(request_id = id, %action, "a request's handler panicked");
-                    ApiError::internal("panic").response()
-                }
-            },
+        let (head, body) = request.into_parts();
+        let action = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("-");
+        let mut response = match self.admit(&head) {
+            Ok(()) => catch_panic(self.route(&head, body, &id, &line)).await.unwrap_or_else(|| {
+                tracing::error!(request_id = id, action, "a request's handler panicked");
+                ApiError::internal("panic").response()
+            }),
             Err(refusal) => refusal.response(),
         };
         if *self.shared.draining.borrow() {
@@ -183,7 +173,7 @@ impl Server {
         let id_value = HeaderValue::from_str(&id).expect("a UUID is a header value");
         response.headers_mut().insert("x-amzn-RequestId", id_value);
         tracing::debug!(
-            request_id = id, %method, path, action,
+            request_id = id, method = %head.method, path = head.uri.path(), action,
             status = response.status().as_u16(),
             error = response.headers().get("x-amzn-ErrorType").and_then(|value| value.to_str().ok()),
             micros = started.elapsed().as_micros() as u64,
@@ -193,22 +183,33 @@ impl Server {
         response
     }
 
-    fn admit(&self, request: &Request<Incoming>) -> Result<(), ApiError> {
+    /// Operations are all under one path, which is most of what is asked; the router has the rest.
+    async fn route(&self, head: &request::Parts, body: Incoming, id: &str, line: &Line) -> Response<Body> {
+        if head.uri.path() == "/" {
+            return api::answer(&self.shared, head, body, id, line).await;
+        }
+        let request = Request::from_parts(head.clone(), Body::new(body));
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    fn admit(&self, head: &request::Parts) -> Result<(), ApiError> {
         if *self.shared.draining.borrow() {
             let message = "The server is shutting down.";
             return Err(ApiError::new("ServiceUnavailable", message).with_status(StatusCode::SERVICE_UNAVAILABLE));
         }
         // Probes come with the address they were given; the answer tells nothing and changes nothing.
-        if request.uri().path() == "/healthz" {
+        if head.uri.path() == "/healthz" {
             return Ok(());
         }
-        auth::check_host(request.headers(), request.uri(), &self.shared.config)
+        auth::check_host(&head.headers, &head.uri, &self.shared.config)
     }
 }
 
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", any(api::answer))
         .route("/healthz", get(|| async { protocol::json_response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()) }))
         .route("/metrics", get(show_metrics))
         .fallback(|| async {

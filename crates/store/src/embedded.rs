@@ -23,6 +23,7 @@ mod log;
 mod log_scan;
 mod manifest;
 mod marker;
+mod recent;
 pub mod repair;
 mod salvage;
 mod scan;

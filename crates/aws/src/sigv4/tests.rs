@@ -25,8 +25,12 @@ fn signatures_are_those_of_botocore() {
             headers: &headers,
             body: vector["body"].as_str().expect("a body").as_bytes(),
         };
-        let scope = Scope { service: &service, region: &region, at_seconds: vector["at_seconds"].as_u64().expect("an instant") };
-        let added = sign(&request, &scope, &credentials);
+        let signer = Signer::new(credentials, &service, &region);
+        let at_seconds = vector["at_seconds"].as_u64().expect("an instant");
+        // A key of another day is no key of this one.
+        signer.sign(&request, at_seconds + 86_400);
+        let added = signer.sign(&request, at_seconds);
+        assert_eq!(added, signer.sign(&request, at_seconds), "with a key that is kept");
         let added = |name: &str| added.iter().find(|(added, _)| *added == name).map(|(_, value)| value.as_str());
         assert_eq!(added("x-amz-date"), vector["x_amz_date"].as_str(), "{}", vector["title"]);
         assert_eq!(added("x-amz-security-token"), vector["session_token"].as_str(), "{}", vector["title"]);

@@ -119,6 +119,7 @@ fn warm_and_measure(
     let before = meter.read()?;
     let (latencies, ran) = pass(duration)?;
     meter.account(row, &before, Done { operations: latencies.count() as u64, received_bytes: ran.received_bytes })?;
+    row.set("requests_each", ran.requests as f64 / latencies.count().max(1) as f64);
     row.set("per_second", latencies.count() as f64 / ran.elapsed.as_secs_f64());
     row.set_latencies(&latencies);
     Ok(latencies)

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -167,7 +167,7 @@ impl ScriptedTasks {
 
 #[async_trait]
 impl Perform for ScriptedTasks {
-    async fn perform(&self, call: Call) -> Outcome {
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
         let Some(stub) = self.stub_of(&call) else {
             let answer = self.function_answer(&call).map(|answer| answer.or_else(|| self.script.default_answer.clone()));
             return match answer {
@@ -189,7 +189,7 @@ impl Perform for ScriptedTasks {
         }
     }
 
-    async fn follow(&self, call: Call, _submitted: Payload) -> Outcome {
+    async fn follow(&self, call: Arc<Call>, _submitted: Payload) -> Outcome {
         // The call itself was given its stub.
         let Some(stub) = self.stub_of(&call) else {
             return self.is_stuck(format!("{} was followed and never called", resource_of(&call)));

@@ -311,7 +311,7 @@ fn withdraw_offers(shared: &Shared, live: &mut Entity, wanted: &BTreeSet<EventId
     });
 }
 
-pub(crate) fn call_of(effect: &Effect, identity: &Identity) -> Call {
+pub(crate) fn call_of(effect: &Effect, identity: &Identity) -> Arc<Call> {
     let (scheduled, state, resource, parameters, credentials) = match effect {
         Effect::Call { scheduled, state, resource, parameters, credentials_role_arn, nonce: _ } => {
             (*scheduled, state.to_string(), resource.clone(), parameters.clone(), credentials_role_arn.clone())
@@ -322,7 +322,7 @@ pub(crate) fn call_of(effect: &Effect, identity: &Identity) -> Call {
         }
         Effect::Offer { .. } | Effect::Report { .. } => unreachable!("an activity is polled and a parent is told: neither is called"),
     };
-    Call {
+    Arc::new(Call {
         execution_arn: identity.execution_arn.clone(),
         scheduled_event: scheduled,
         request_id: derived_uuid(&[identity.execution_arn.as_bytes(), &scheduled.to_be_bytes()]),
@@ -333,7 +333,7 @@ pub(crate) fn call_of(effect: &Effect, identity: &Identity) -> Call {
         region: identity.origin.region.clone(),
         role_arn: identity.origin.role_arn.clone(),
         credentials_role_arn: credentials,
-    }
+    })
 }
 
 /// An attempt of a task, to be called.
@@ -341,7 +341,7 @@ pub(crate) struct Task {
     pub(crate) shared: Arc<Shared>,
     pub(crate) entity: EntityId,
     pub(crate) nonce: u64,
-    pub(crate) call: Call,
+    pub(crate) call: Arc<Call>,
 }
 
 /// Performs the attempt, and brings its answer.
@@ -375,7 +375,7 @@ impl Task {
     async fn perform(&self) -> Outcome {
         let performing: Performing<'_, Outcome> = match self.as_start() {
             Some(start) => Box::pin(async move { start.start().await }),
-            None => self.shared.perform.perform(self.call.clone()),
+            None => self.shared.perform.perform(Arc::clone(&self.call)),
         };
         caught(performing).await.unwrap_or_else(failed_here)
     }
@@ -383,7 +383,7 @@ impl Task {
     /// The start of a child execution, when it is one.
     fn as_start(&self) -> Option<Starting> {
         let task = Token { entity: self.entity, scheduled: self.call.scheduled_event, nonce: self.nonce };
-        let start = || Starting { engine: Engine::of(Arc::clone(&self.shared)), task, call: self.call.clone() };
+        let start = || Starting { engine: Engine::of(Arc::clone(&self.shared)), task, call: Arc::clone(&self.call) };
         (children::is_start(&self.call.resource) && !self.shared.perform.starts_executions()).then(start)
     }
 }
@@ -453,7 +453,7 @@ impl Job {
         let following: Performing<'_, Option<Outcome>> = match self.task.as_start() {
             Some(start) => Box::pin(async move { start.look(&self.submitted).await }),
             None => {
-                let following = self.task.shared.perform.follow(self.task.call.clone(), self.submitted.clone());
+                let following = self.task.shared.perform.follow(Arc::clone(&self.task.call), self.submitted.clone());
                 Box::pin(async move { Some(following.await) })
             }
         };
@@ -480,7 +480,7 @@ impl Job {
     async fn cancelled(&self) -> Result<(), String> {
         let cancelling: Performing<'_, Result<(), String>> = match self.task.as_start() {
             Some(start) => Box::pin(async move { start.stop(&self.submitted).await }),
-            None => self.task.shared.perform.cancel(self.task.call.clone(), self.submitted.clone()),
+            None => self.task.shared.perform.cancel(Arc::clone(&self.task.call), self.submitted.clone()),
         };
         caught(cancelling).await.unwrap_or_else(|Panicked| Err("whatever cancels it panicked".to_owned()))
     }

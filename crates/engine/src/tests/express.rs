@@ -49,10 +49,10 @@ impl Function {
 
 #[async_trait]
 impl Perform for Function {
-    async fn perform(&self, call: Call) -> Outcome {
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let _ = self.may_answer.subscribe().wait_for(|may| *may).await;
-        Outcome::Succeeded { output: call.parameters }
+        Outcome::Succeeded { output: call.parameters.clone() }
     }
 
     async fn shut_down(&self) {}

@@ -38,11 +38,11 @@ struct Function(Arc<Mutex<Seen>>);
 
 #[async_trait]
 impl Perform for Function {
-    async fn perform(&self, call: Call) -> Outcome {
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let name = call.execution_arn.split(':').nth(7).unwrap_or_default().to_owned();
-        self.0.lock().expect("no panic").calls.push((name, call.state_name));
-        Outcome::Succeeded { output: call.parameters }
+        self.0.lock().expect("no panic").calls.push((name, call.state_name.clone()));
+        Outcome::Succeeded { output: call.parameters.clone() }
     }
 
     async fn shut_down(&self) {}

@@ -115,7 +115,7 @@ fn payload(text: &str) -> Payload {
 
 #[async_trait::async_trait]
 impl Perform for World {
-    async fn perform(&self, call: Call) -> Outcome {
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
         let text = call.parameters.text().to_owned();
         let succeeded = |text: &str| Outcome::Succeeded { output: payload(text) };
         if let Resource::Service { .. } = &call.resource {
@@ -132,14 +132,14 @@ impl Perform for World {
         }
     }
 
-    async fn follow(&self, _: Call, _: Payload) -> Outcome {
+    async fn follow(&self, _: Arc<Call>, _: Payload) -> Outcome {
         match self.finishes {
             true => Outcome::Succeeded { output: payload(r#"{"by":"job"}"#) },
             false => std::future::pending().await,
         }
     }
 
-    async fn cancel(&self, _: Call, _: Payload) -> Result<(), String> {
+    async fn cancel(&self, _: Arc<Call>, _: Payload) -> Result<(), String> {
         if !self.finishes {
             std::future::pending::<()>().await;
         }

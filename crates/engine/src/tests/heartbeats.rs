@@ -41,7 +41,7 @@ struct Workers {
 
 #[async_trait]
 impl Perform for Workers {
-    async fn perform(&self, call: Call) -> Outcome {
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
         match call.parameters.value().pointer("/Payload/token").and_then(|token| token.as_str()) {
             Some(token) => *self.token.lock().expect("no panic") = Some(token.to_owned()),
             None => self.answer.notified().await,

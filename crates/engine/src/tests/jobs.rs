@@ -36,18 +36,18 @@ impl Jobs {
 
 #[async_trait]
 impl Perform for Jobs {
-    async fn perform(&self, _: Call) -> Outcome {
+    async fn perform(&self, _: Arc<Call>) -> Outcome {
         Outcome::Succeeded { output: Payload::empty_object() }
     }
 
-    async fn follow(&self, _: Call, _: Payload) -> Outcome {
+    async fn follow(&self, _: Arc<Call>, _: Payload) -> Outcome {
         match self.following {
             Following::Panics => panic!("a job cannot be followed"),
             Following::Lasts => std::future::pending().await,
         }
     }
 
-    async fn cancel(&self, _: Call, _: Payload) -> Result<(), String> {
+    async fn cancel(&self, _: Arc<Call>, _: Payload) -> Result<(), String> {
         match self.cancels.fetch_add(1, Ordering::Relaxed) {
             0 | 1 => panic!("a job cannot be cancelled"),
             _ => Ok(()),

@@ -18,7 +18,7 @@ struct Nothing;
 
 #[async_trait::async_trait]
 impl Perform for Nothing {
-    async fn perform(&self, _: Call) -> Outcome {
+    async fn perform(&self, _: Arc<Call>) -> Outcome {
         Outcome::GaveUp
     }
 

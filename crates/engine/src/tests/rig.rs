@@ -152,7 +152,7 @@ pub(super) struct Nothing;
 
 #[async_trait]
 impl Perform for Nothing {
-    async fn perform(&self, _: Call) -> Outcome {
+    async fn perform(&self, _: Arc<Call>) -> Outcome {
         Outcome::GaveUp
     }
 

@@ -6,20 +6,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::{HeaderMap, Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use http_body_util::Full;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::uri::Scheme;
+use hyper::{HeaderMap, Method, Request, Uri};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use skald_aws::lambda::FunctionReference;
-use skald_aws::sigv4::{self, Credentials, Scope, percent_encode};
+use skald_aws::sigv4::{self, Credentials, Signer, percent_encode};
 
 use crate::config::ConfigError;
+use crate::lambda::connections::{Connections, Connector};
 use crate::lambda::gate::{Gates, Shut};
-use crate::lambda::invoke::{InvocationType, InvokeRequest, Reply};
+use crate::lambda::invoke::{InvocationType, InvokeRequest, Reply, Shown};
 use crate::lambda::runtime_api::ANSWER_BYTES_MAX;
 use crate::lambda::{Invoked, failure, throttled};
 use crate::{Call, Outcome};
@@ -31,21 +31,13 @@ const REPLY_SECONDS_MAX: u64 = 910;
 
 /// See the module.
 pub struct Endpoint {
-    /// `http` or `https`.
-    scheme: String,
     /// As the `Host` header says it.
     authority: String,
     /// Before every path; empty or without a trailing slash.
     base_path: String,
-    region: String,
-    credentials: Option<Credentials>,
-    client: Transport,
+    signer: Option<Signer>,
+    connections: Connections,
     gates: Gates,
-}
-
-enum Transport {
-    Plain(Client<HttpConnector, Full<Bytes>>),
-    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
 }
 
 impl Endpoint {
@@ -53,24 +45,23 @@ impl Endpoint {
     pub fn new(url: &str, region: &str, credentials: Option<Credentials>, gates: Gates) -> Result<Self, ConfigError> {
         let refused = |reason: String| ConfigError::Endpoint { url: url.to_owned(), reason };
         let uri: Uri = url.parse().map_err(|error| refused(format!("{error}")))?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(refused("write it with scheme and host, such as http://localhost:4566".to_owned()));
         };
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(CONNECT_SECONDS_MAX)));
         connector.set_nodelay(true);
-        let client = match scheme {
-            "http" => Transport::Plain(Client::builder(TokioExecutor::new()).build(connector)),
+        let connector = match scheme.as_str() {
+            "http" => Connector::Plain(connector),
             "https" => {
                 connector.enforce_http(false);
                 let builder = HttpsConnectorBuilder::new().with_native_roots();
                 let builder = builder.map_err(|error| refused(format!("no certificates to trust: {error}")))?;
-                let connector = builder.https_only().enable_http1().wrap_connector(connector);
-                Transport::Tls(Client::builder(TokioExecutor::new()).build(connector))
+                Connector::Tls(builder.https_only().enable_http1().wrap_connector(connector))
             }
             other => return Err(refused(format!("the scheme {other} is neither http nor https"))),
         };
-        let default_port = if scheme == "http" { 80 } else { 443 };
+        let default_port = if *scheme == Scheme::HTTP { 80 } else { 443 };
         let host = authority.host();
         let authority = match authority.port_u16() {
             Some(port) if port != default_port => format!("{host}:{port}"),
@@ -78,12 +69,10 @@ impl Endpoint {
         };
         let credentials = credentials.or_else(|| is_loopback(host).then(made_up_credentials));
         Ok(Self {
-            scheme: scheme.to_owned(),
             authority,
             base_path: uri.path().trim_end_matches('/').to_owned(),
-            region: region.to_owned(),
-            credentials,
-            client,
+            signer: credentials.map(|credentials| Signer::new(credentials, "lambda", region)),
+            connections: Connections::new(uri, connector),
             gates,
         })
     }
@@ -94,8 +83,9 @@ impl Endpoint {
     }
 
     /// Calls the function once, when its turn has come. The call goes on then when the caller goes away.
-    pub(super) async fn invoke(self: Arc<Self>, request: InvokeRequest, call: Call) -> Invoked {
-        let pass = match self.gates.of(addressed(&request.function, &call)).pass().await {
+    pub(super) async fn invoke(self: Arc<Self>, request: InvokeRequest, call: Arc<Call>) -> Invoked {
+        let function = addressed(&request.function, &call);
+        let pass = match self.gates.of(&function).pass().await {
             Ok(pass) => pass,
             Err(Shut::Crowded) => return throttled(&call),
             Err(Shut::Closed) => return Invoked::Refused(Outcome::GaveUp),
@@ -103,7 +93,7 @@ impl Endpoint {
         let work = tokio::spawn(async move {
             let _pass = pass;
             let limit = Duration::from_secs(REPLY_SECONDS_MAX);
-            match tokio::time::timeout(limit, self.exchange(&request, &call)).await {
+            match tokio::time::timeout(limit, self.exchange(&function, &request)).await {
                 Ok(invoked) => invoked,
                 Err(_) => refused(&format!("no reply within {REPLY_SECONDS_MAX} seconds")),
             }
@@ -111,66 +101,48 @@ impl Endpoint {
         work.await.unwrap_or(Invoked::Refused(Outcome::GaveUp))
     }
 
-    async fn exchange(&self, request: &InvokeRequest, call: &Call) -> Invoked {
-        let Some(credentials) = &self.credentials else {
+    async fn exchange(&self, function: &str, request: &InvokeRequest) -> Invoked {
+        let Some(signer) = &self.signer else {
             return refused("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE");
         };
-        let http_request = match self.http_request(request, call, credentials) {
+        let http_request = match self.http_request(function, request, signer) {
             Ok(http_request) => http_request,
             Err(error) => return refused(&error.to_string()),
         };
-        let sent = match &self.client {
-            Transport::Plain(client) => client.request(http_request).await,
-            Transport::Tls(client) => client.request(http_request).await,
-        };
-        let (head, body) = match sent.map(Response::into_parts) {
-            Ok(parts) => parts,
-            Err(error) => return refused(&reasons(&error)),
-        };
-        match read(body).await {
-            Ok(body) => interpret(head.status.as_u16(), &head.headers, body, request),
+        match self.connections.exchange(http_request, ANSWER_BYTES_MAX).await {
+            Ok((head, body)) => interpret(head.status.as_u16(), &head.headers, body, request),
             Err(reason) => refused(&reason),
         }
     }
 
-    fn http_request(
-        &self,
-        request: &InvokeRequest,
-        call: &Call,
-        credentials: &Credentials,
-    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        let function = percent_encode(&addressed(&request.function, call));
-        let path = format!("{}/2015-03-31/functions/{function}/invocations", self.base_path);
-        let query = match &request.qualifier {
-            Some(qualifier) => format!("Qualifier={}", percent_encode(qualifier)),
-            None => String::new(),
-        };
-        let invocation_type = match request.invocation_type {
-            InvocationType::RequestResponse => "RequestResponse",
-            InvocationType::Event => "Event",
-            InvocationType::DryRun => "DryRun",
-        };
+    fn http_request(&self, function: &str, request: &InvokeRequest, signer: &Signer) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let mut path = format!("{}/2015-03-31/functions/{}/invocations", self.base_path, percent_encode(function));
+        let path_bytes = path.len();
+        if let Some(qualifier) = &request.qualifier {
+            path.extend(["?Qualifier=", &percent_encode(qualifier)]);
+        }
+        let query = path.get(path_bytes + 1..).unwrap_or_default();
         let context = request.client_context.as_ref().map(|text| STANDARD.encode(text));
+        let invocation_type = request.invocation_type.as_str();
         let mut headers =
             vec![("host", self.authority.as_str()), ("content-type", "application/json"), ("x-amz-invocation-type", invocation_type)];
-        if let Some(context) = &context {
-            headers.push(("x-amz-client-context", context));
-        }
+        headers.extend(context.as_deref().map(|context| ("x-amz-client-context", context)));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let scope = Scope { service: "lambda", region: &self.region, at_seconds: now };
-        let unsigned = sigv4::Request { method: "POST", path: &path, query: &query, headers: &headers, body: &request.event };
-        let signature = sigv4::sign(&unsigned, &scope, credentials);
+        let unsigned = sigv4::Request { method: "POST", path: &path[..path_bytes], query, headers: &headers, body: &request.event };
+        let signature = signer.sign(&unsigned, now);
 
-        let separator = if query.is_empty() { "" } else { "?" };
-        let uri = format!("{}://{}{path}{separator}{query}", self.scheme, self.authority);
-        let mut builder = Request::post(uri);
+        let mut signed = HeaderMap::with_capacity(headers.len() + signature.len());
         for (name, value) in headers {
-            builder = builder.header(name, value);
+            signed.insert(name, HeaderValue::from_str(value)?);
         }
-        for (name, value) in &signature {
-            builder = builder.header(*name, value);
+        for (name, value) in signature {
+            signed.insert(name, HeaderValue::try_from(value)?);
         }
-        builder.body(Full::new(request.event.clone()))
+        let mut http_request = Request::new(Full::new(request.event.clone()));
+        *http_request.method_mut() = Method::POST;
+        *http_request.uri_mut() = Uri::try_from(path)?;
+        *http_request.headers_mut() = signed;
+        Ok(http_request)
     }
 }
 
@@ -206,8 +178,12 @@ fn interpret(status: u16, headers: &HeaderMap, body: Bytes, request: &InvokeRequ
         InvocationType::RequestResponse => body,
         InvocationType::Event | InvocationType::DryRun => Bytes::new(),
     };
-    let headers =
-        headers.iter().map(|(name, value)| (spelled(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+    let header =
+        |(name, value): (&HeaderName, &HeaderValue)| (spelled(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let headers = match request.shown {
+        Shown::Payload => Vec::new(),
+        Shown::Everything => headers.iter().map(header).collect(),
+    };
     Invoked::Replied(Reply { status, executed_version, headers, request_id, payload })
 }
 
@@ -226,24 +202,8 @@ fn spelled(name: &str) -> String {
     NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).map_or(name, |known| *known).to_owned()
 }
 
-async fn read(body: Incoming) -> Result<Bytes, String> {
-    let collected = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-    collected.map(http_body_util::Collected::to_bytes).map_err(|error| format!("the reply could not be read: {error}"))
-}
-
 fn refused(reason: &str) -> Invoked {
     Invoked::Refused(failure::of_client(&format!("Unable to execute HTTP request: {reason}")))
-}
-
-/// An error and what caused it: the outer one only says that the request failed.
-fn reasons(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -73,12 +73,17 @@ impl Gates {
         Self { running_max, by_function: Mutex::default() }
     }
 
-    pub fn of(&self, function: String) -> Arc<Gate> {
+    pub fn of(&self, function: &str) -> Arc<Gate> {
         let mut gates = self.by_function.lock().expect("no panic while a gate is looked up");
+        if let Some(gate) = gates.get(function) {
+            return Arc::clone(gate);
+        }
         if gates.len() >= GATES_KEPT_MAX {
             gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         }
-        Arc::clone(gates.entry(function).or_insert_with(|| Arc::new(Gate::new(self.running_max))))
+        let gate = Arc::new(Gate::new(self.running_max));
+        gates.insert(function.to_owned(), Arc::clone(&gate));
+        gate
     }
 
     /// As [`Gate::close`], of those there are.

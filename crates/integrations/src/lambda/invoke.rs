@@ -20,6 +20,15 @@ pub struct InvokeRequest {
     pub invocation_type: InvocationType,
     /// JSON text.
     pub client_context: Option<String>,
+    pub shown: Shown,
+}
+
+/// What the caller sees of the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Payload,
+    /// The reply's headers, too.
+    Everything,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +44,7 @@ pub struct Reply {
     pub status: u16,
     /// Nothing for invocations whose result nobody waits for.
     pub executed_version: Option<String>,
+    /// If they are shown.
     pub headers: Vec<(String, String)>,
     pub request_id: String,
     pub payload: Bytes,
@@ -54,10 +64,20 @@ pub enum ParametersError {
 /// The members of `Parameters`.
 const FIELDS: &[&str] = &["FunctionName", "Payload", "Qualifier", "InvocationType", "ClientContext", "LogType"];
 
+impl InvocationType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "RequestResponse",
+            Self::Event => "Event",
+            Self::DryRun => "DryRun",
+        }
+    }
+}
+
 impl InvokeRequest {
     pub fn synchronous(function: FunctionReference, event: Bytes) -> Self {
         let qualifier = function.qualifier.clone();
-        Self { function, qualifier, event, invocation_type: InvocationType::RequestResponse, client_context: None }
+        Self { function, qualifier, event, invocation_type: InvocationType::RequestResponse, client_context: None, shown: Shown::Payload }
     }
 
     /// Reads the effective parameters of `lambda:invoke`. `LogType` is accepted; no log comes back.
@@ -92,7 +112,7 @@ impl InvokeRequest {
         let event = members.get("Payload").map_or("{}", |raw| raw.get());
         let qualifier = text("Qualifier")?.or_else(|| function.qualifier.clone());
         let event = Bytes::copy_from_slice(event.as_bytes());
-        Ok(Self { function, qualifier, event, invocation_type, client_context })
+        Ok(Self { function, qualifier, event, invocation_type, client_context, shown: Shown::Everything })
     }
 
     /// A local function has one version; a number asked for is taken at its word, an alias leads to the newest.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -10,8 +11,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use skald_aws::sigv4::{self, Credentials, Scope};
 use skald_integrations::{Integrations, IntegrationsConfig, Outcome, Perform};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -283,5 +286,60 @@ fn endpoint_without_a_scheme_is_refused() {
         let config = IntegrationsConfig { lambda_endpoint: Some(url.to_owned()), ..rig::config(vec![]) };
         let error = Integrations::new(config).err().expect(url);
         assert!(error.to_string().contains(url), "{error}");
+    }
+}
+
+/// How an endpoint treats its connections.
+#[derive(Debug, Clone, Copy)]
+enum Keeps {
+    Open,
+    /// Closes after each answer, and says so.
+    Announced,
+    /// Closes after each answer, without a word.
+    Silent,
+}
+
+/// Three calls, one after the other, to an endpoint that treats its connections so: how many it saw.
+async fn connections_for_three_calls(keeps: Keeps) -> usize {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let (count, closed) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (counted, closing) = (Arc::clone(&count), Arc::clone(&closed));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let mut received = Vec::new();
+            while stream.read_buf(&mut received).await.is_ok_and(|bytes| bytes > 0) {
+                if !received.ends_with(b"\r\n\r\n{}") {
+                    continue;
+                }
+                received.clear();
+                let header = if matches!(keeps, Keeps::Announced) { "Connection: close\r\n" } else { "" };
+                let answer = format!("HTTP/1.1 200 OK\r\n{header}Content-Length: 1\r\n\r\n7");
+                stream.write_all(answer.as_bytes()).await.expect("the client reads");
+                if !matches!(keeps, Keeps::Open) {
+                    break;
+                }
+            }
+            drop(stream);
+            closing.add_permits(1);
+        }
+    });
+    let integrations = with_endpoint(&url, Some(credentials()));
+    for _ in 0..3 {
+        assert_eq!(output(integrations.perform(call("createOrder", "{}")).await), json!(7), "{keeps:?}");
+        if !matches!(keeps, Keeps::Open) {
+            closed.acquire().await.expect("never closed").forget();
+            // While it waits for a thread, the runtime looks at its sockets.
+            tokio::task::spawn_blocking(|| ()).await.expect("nothing panics");
+        }
+    }
+    count.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn connections_are_used_again_for_as_long_as_they_are_open() {
+    for (keeps, connections) in [(Keeps::Open, 1), (Keeps::Announced, 3), (Keeps::Silent, 3)] {
+        assert_eq!(connections_for_three_calls(keeps).await, connections, "{keeps:?}");
     }
 }

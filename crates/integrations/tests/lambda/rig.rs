@@ -1,6 +1,7 @@
 //! What the tests share: integrations over the functions in `functions/`, calls, and a door at which functions wait.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use skald_asl::states::{Pattern, Resource};
 use skald_integrations::{Call, FunctionConfig, Integrations, IntegrationsConfig, LambdaConfig, Outcome, Perform};
@@ -45,19 +46,19 @@ pub fn config(functions: Vec<(&str, FunctionConfig)>) -> IntegrationsConfig {
 }
 
 /// A Task whose resource is the function's ARN.
-pub fn call(function: &str, input: &str) -> Call {
+pub fn call(function: &str, input: &str) -> Arc<Call> {
     let arn = format!("arn:aws:lambda:region:acct:function:{function}");
     call_resource(Resource::Lambda { arn }, input)
 }
 
 /// A Task that calls `lambda:invoke`.
-pub fn call_invoke(parameters: &str) -> Call {
+pub fn call_invoke(parameters: &str) -> Arc<Call> {
     let (service, action) = ("lambda".to_owned(), "invoke".to_owned());
     call_resource(Resource::Service { service, action, pattern: Pattern::RequestResponse }, parameters)
 }
 
-pub fn call_resource(resource: Resource, parameters: &str) -> Call {
-    Call {
+pub fn call_resource(resource: Resource, parameters: &str) -> Arc<Call> {
+    Arc::new(Call {
         execution_arn: "arn:aws:states:eu-west-1:123456789012:execution:orders:one".to_owned(),
         scheduled_event: 3,
         request_id: REQUEST_ID.to_owned(),
@@ -68,7 +69,7 @@ pub fn call_resource(resource: Resource, parameters: &str) -> Call {
         region: "eu-west-1".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/orders".to_owned(),
         credentials_role_arn: None,
-    }
+    })
 }
 
 /// Declares one function, calls it once, ends it.

@@ -24,8 +24,8 @@ pub struct Echo;
 
 #[async_trait]
 impl Perform for Echo {
-    async fn perform(&self, call: Call) -> Outcome {
-        Outcome::Succeeded { output: call.parameters }
+    async fn perform(&self, call: Arc<Call>) -> Outcome {
+        Outcome::Succeeded { output: call.parameters.clone() }
     }
 
     async fn shut_down(&self) {}

@@ -24,11 +24,13 @@ use bytes::Bytes;
 use lsm_tree::compaction::{CompactionStrategy, Leveled};
 use lsm_tree::config::CompressionPolicy;
 use lsm_tree::{AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, SequenceNumberCounter, UserKey, UserValue};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::frame::{Malformed, Reader};
 use super::log::FIRST_SEQUENCE;
 use super::manifest::Manifest;
 use super::marker::Marker;
+use super::recent::Recent;
 use super::space::is_full;
 use super::table_file::TableFile;
 use crate::page::{Page, Room};
@@ -41,6 +43,7 @@ pub(super) struct Cold {
     /// number, and a reader is always given the newest.
     versions: SequenceNumberCounter,
     visible: AtomicU64,
+    recent: Recent,
     /// The first damage that was found: its place is not looked for twice.
     damage: OnceLock<String>,
     /// Held by who compacts.
@@ -112,6 +115,7 @@ impl Cold {
             path,
             versions,
             visible: AtomicU64::new(visible),
+            recent: Recent::new(),
             damage: OnceLock::new(),
             compacting: Mutex::default(),
             removed: AtomicU64::new(0),
@@ -120,18 +124,18 @@ impl Cold {
     }
 
     pub(super) fn put_row(&self, table: Table, key: &[u8], value: Bytes, sequence: u64) {
-        self.tree.insert(row_key(table, key), UserValue::from(value), sequence);
+        self.insert(row_key(table, key), UserValue::from(value), sequence);
     }
 
     pub(super) fn delete_row(&self, table: Table, key: &[u8], sequence: u64) {
-        self.tree.remove(row_key(table, key), sequence);
+        self.remove(row_key(table, key), sequence);
     }
 
     pub(super) fn put_head(&self, entity: EntityId, head: &StoredHead, sequence: u64) {
         let mut value = Vec::with_capacity(8 + head.bytes.len());
         value.extend(head.position.0.to_le_bytes());
         value.extend_from_slice(&head.bytes);
-        self.tree.insert(head_key(entity), value, sequence);
+        self.insert(head_key(entity), value.into(), sequence);
     }
 
     pub(super) fn put_records(&self, entity: EntityId, chunks: &[StoredChunk], sequence: u64) {
@@ -145,7 +149,7 @@ impl Cold {
                 value.extend_from_slice(&chunk.bytes);
                 taken += 1;
             }
-            self.tree.insert(records_key(entity, first.first), value, sequence);
+            self.insert(records_key(entity, first.first), value.into(), sequence);
             rest = &rest[taken..];
         }
     }
@@ -170,7 +174,7 @@ impl Cold {
 
     pub(super) fn delete_keys(&self, keys: Vec<UserKey>, sequence: u64) {
         for key in keys {
-            self.tree.remove(key, sequence);
+            self.remove(key, sequence);
         }
     }
 
@@ -295,8 +299,9 @@ impl Cold {
 
     /// Closes the memtable, with `marker` in it. What comes later is not part of the next [`Cold::flush`].
     pub(super) fn seal(&self, marker: &Marker) {
-        self.tree.insert(MARKER_KEY, marker.encode(), marker.sequence);
+        self.insert(MARKER_KEY.into(), marker.encode().into(), marker.sequence);
         self.tree.rotate_memtable();
+        self.recent.seal();
         if self.wants_room() {
             self.removed.store(0, Ordering::Relaxed);
             self.make_room(MakingRoom::Wanted, MakingRoom::Sealed);
@@ -314,6 +319,7 @@ impl Cold {
         let lock = self.tree.get_flush_lock();
         let flushed = self.tree.flush(&lock, self.visible.load(Ordering::Acquire));
         flushed.map_err(|error| self.write_error(&error))?;
+        self.recent.flushed();
         self.make_room(MakingRoom::Sealed, MakingRoom::Due);
         Ok(())
     }
@@ -393,8 +399,35 @@ impl Cold {
         }
     }
 
+    fn insert(&self, key: UserKey, value: UserValue, sequence: u64) {
+        self.recent.add(xxh3_64(&key));
+        self.tree.insert(key, value, sequence);
+    }
+
+    /// What is in tables only leaves a trace in memory, which hides it.
+    fn remove(&self, key: UserKey, sequence: u64) {
+        self.recent.add(xxh3_64(&key));
+        self.tree.remove(key, sequence);
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<UserValue>, Error> {
-        self.read(|visible| self.tree.get(key, visible)).map_err(|error| self.damaged(&error))
+        let hash = xxh3_64(key);
+        let found = self.read(|visible| match self.recent.may_have(hash) {
+            true => self.tree.get(key, visible),
+            false => self.get_from_tables(key, visible, hash),
+        });
+        found.map_err(|error| self.damaged(&error))
+    }
+
+    /// As the tree does it for what is not in memory. `hash` is the one that its tables' filters are made with.
+    fn get_from_tables(&self, key: &[u8], visible: u64, hash: u64) -> lsm_tree::Result<Option<UserValue>> {
+        let version = self.tree.current_version();
+        for table in version.iter_levels().flat_map(|level| level.iter()).filter_map(|run| run.get_for_key(key)) {
+            if let Some(entry) = table.get(key, visible, hash)? {
+                return Ok((!entry.is_tombstone()).then_some(entry.value));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads what is visible, from one version of the tree that is not newer than that.
