@@ -1,21 +1,23 @@
 //! Amazon Resource Names, and which Step Functions resource one names.
 //!
-//! [`Arn`] holds the parts of any ARN; [`Arn::states_resource`] says which kind of Step Functions resource it is. The
+//! [`Arn`] shows the parts of any ARN's text; [`Arn::states_resource`] says which kind of Step Functions resource it is. The
 //! builders ([`Arn::state_machine`], [`Arn::execution`], …) are the other direction.
 
 use std::fmt;
-use std::str::FromStr;
 
 /// `arn:partition:service:region:account:resource`. Region and account may be empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Arn {
-    pub partition: String,
-    pub service: String,
-    pub region: String,
-    pub account: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Arn<'a> {
+    pub partition: &'a str,
+    pub service: &'a str,
+    pub region: &'a str,
+    pub account: &'a str,
     /// Everything behind the account, colons included.
-    pub resource: String,
+    pub resource: &'a str,
 }
+
+/// More than any form of a resource has.
+const PARTS_MAX: usize = 5;
 
 /// Why a text names nothing here. The text is what AWS puts behind `Invalid Arn: `, in quotes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,30 +31,30 @@ pub enum ArnError {
 }
 
 /// A Step Functions resource, as the tail of its ARN names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StatesResource {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StatesResource<'a> {
     /// `stateMachine:name`
-    StateMachine { name: String },
+    StateMachine { name: &'a str },
     /// `stateMachine:name:7`
-    Version { machine: String, number: u64 },
+    Version { machine: &'a str, number: u64 },
     /// `stateMachine:name:alias`
-    Alias { machine: String, alias: String },
+    Alias { machine: &'a str, alias: &'a str },
     /// `stateMachine:name/label`: the machine inside a Distributed Map.
-    LabeledMachine { machine: String, label: String },
+    LabeledMachine { machine: &'a str, label: &'a str },
     /// `execution:machine[/label]:name`
-    Execution { machine: String, label: Option<String>, name: String },
+    Execution { machine: &'a str, label: Option<&'a str>, name: &'a str },
     /// `express:machine[/label]:name:id`
-    Express { machine: String, label: Option<String>, name: String, id: String },
+    Express { machine: &'a str, label: Option<&'a str>, name: &'a str, id: &'a str },
     /// `mapRun:machine/label:id`
-    MapRun { machine: String, label: String, id: String },
+    MapRun { machine: &'a str, label: &'a str, id: &'a str },
     /// `activity:name`
-    Activity { name: String },
+    Activity { name: &'a str },
 }
 
-impl Arn {
+impl<'a> Arn<'a> {
     /// # Errors
     /// [`ArnError::Prefix`] unless the text has all six parts and begins with `arn:`.
-    pub fn parse(text: &str) -> Result<Self, ArnError> {
+    pub fn parse(text: &'a str) -> Result<Self, ArnError> {
         let mut parts = text.splitn(6, ':');
         let mut part = || parts.next().ok_or_else(|| ArnError::Prefix { text: text.to_owned() });
         let (prefix, partition, service) = (part()?, part()?, part()?);
@@ -60,45 +62,39 @@ impl Arn {
         if prefix != "arn" || partition.is_empty() || service.is_empty() || resource.is_empty() {
             return Err(ArnError::Prefix { text: text.to_owned() });
         }
-        Ok(Self {
-            partition: partition.to_owned(),
-            service: service.to_owned(),
-            region: region.to_owned(),
-            account: account.to_owned(),
-            resource: resource.to_owned(),
-        })
+        Ok(Self { partition, service, region, account, resource })
     }
 
-    pub fn state_machine(partition: &str, region: &str, account: &str, name: &str) -> Self {
-        Self::states(partition, region, account, format!("stateMachine:{name}"))
+    pub fn state_machine(partition: &str, region: &str, account: &str, name: &str) -> String {
+        states(partition, region, account, &["stateMachine:", name])
     }
 
-    pub fn version(partition: &str, region: &str, account: &str, machine: &str, number: u64) -> Self {
-        Self::states(partition, region, account, format!("stateMachine:{machine}:{number}"))
+    pub fn version(partition: &str, region: &str, account: &str, machine: &str, number: u64) -> String {
+        states(partition, region, account, &["stateMachine:", machine, ":", &number.to_string()])
     }
 
-    pub fn alias(partition: &str, region: &str, account: &str, machine: &str, alias: &str) -> Self {
-        Self::states(partition, region, account, format!("stateMachine:{machine}:{alias}"))
+    pub fn alias(partition: &str, region: &str, account: &str, machine: &str, alias: &str) -> String {
+        states(partition, region, account, &["stateMachine:", machine, ":", alias])
     }
 
-    pub fn execution(partition: &str, region: &str, account: &str, machine: &str, name: &str) -> Self {
-        Self::states(partition, region, account, format!("execution:{machine}:{name}"))
+    pub fn execution(partition: &str, region: &str, account: &str, machine: &str, name: &str) -> String {
+        states(partition, region, account, &["execution:", machine, ":", name])
     }
 
-    pub fn express(partition: &str, region: &str, account: &str, machine: &str, name: &str, id: &str) -> Self {
-        Self::states(partition, region, account, format!("express:{machine}:{name}:{id}"))
+    pub fn express(partition: &str, region: &str, account: &str, machine: &str, name: &str, id: &str) -> String {
+        states(partition, region, account, &["express:", machine, ":", name, ":", id])
     }
 
-    pub fn map_run(partition: &str, region: &str, account: &str, machine: &str, label: &str, id: &str) -> Self {
-        Self::states(partition, region, account, format!("mapRun:{machine}/{label}:{id}"))
+    pub fn map_run(partition: &str, region: &str, account: &str, machine: &str, label: &str, id: &str) -> String {
+        states(partition, region, account, &["mapRun:", machine, "/", label, ":", id])
     }
 
-    pub fn activity(partition: &str, region: &str, account: &str, name: &str) -> Self {
-        Self::states(partition, region, account, format!("activity:{name}"))
+    pub fn activity(partition: &str, region: &str, account: &str, name: &str) -> String {
+        states(partition, region, account, &["activity:", name])
     }
 
     /// The name behind the resource's type: `orders` of `stateMachine:orders:7`. Empty when there is none.
-    pub fn resource_name(&self) -> &str {
+    pub fn resource_name(&self) -> &'a str {
         self.resource.split(':').nth(1).unwrap_or("")
     }
 
@@ -106,46 +102,42 @@ impl Arn {
     ///
     /// # Errors
     /// [`ArnError::Prefix`] for another service's ARN, [`ArnError::ResourceType`] when the tail has no known form.
-    pub fn states_resource(&self) -> Result<StatesResource, ArnError> {
+    pub fn states_resource(&self) -> Result<StatesResource<'a>, ArnError> {
         if self.service != "states" {
             return Err(ArnError::Prefix { text: self.to_string() });
         }
-        StatesResource::parse(&self.resource)
-    }
-
-    fn states(partition: &str, region: &str, account: &str, resource: String) -> Self {
-        Self {
-            partition: partition.to_owned(),
-            service: "states".to_owned(),
-            region: region.to_owned(),
-            account: account.to_owned(),
-            resource,
-        }
+        StatesResource::parse(self.resource)
     }
 }
 
-impl FromStr for Arn {
-    type Err = ArnError;
-
-    fn from_str(text: &str) -> Result<Self, ArnError> {
-        Self::parse(text)
-    }
+fn states(partition: &str, region: &str, account: &str, resource: &[&str]) -> String {
+    let mut arn = String::with_capacity(160);
+    arn.extend(["arn:", partition, ":states:", region, ":", account, ":"]);
+    arn.extend(resource.iter().copied());
+    arn
 }
 
-impl fmt::Display for Arn {
+impl fmt::Display for Arn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { partition, service, region, account, resource } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
 
-impl StatesResource {
+impl<'a> StatesResource<'a> {
     /// Reads an ARN's tail.
     ///
     /// # Errors
     /// [`ArnError::ResourceType`] for any other form.
-    pub fn parse(resource: &str) -> Result<Self, ArnError> {
-        let parts: Vec<&str> = resource.split(':').collect();
+    pub fn parse(resource: &'a str) -> Result<Self, ArnError> {
+        let mut parts = [""; PARTS_MAX];
+        let mut count = 0;
+        for part in resource.split(':') {
+            // One with more has a known form as little as one with so many.
+            parts[count.min(PARTS_MAX - 1)] = part;
+            count += 1;
+        }
+        let parts = &parts[..count.min(PARTS_MAX)];
         let kind = parts[0];
         let unfit = || ArnError::ResourceType { kind: kind.to_owned() };
         if parts[1..].iter().any(|part| part.is_empty()) {
@@ -159,17 +151,17 @@ impl StatesResource {
             ("stateMachine", [machine, qualifier]) => qualified(machine, qualifier).ok_or_else(unfit),
             ("execution", [machine, name]) => {
                 let (machine, label) = split_label(machine).ok_or_else(unfit)?;
-                Ok(Self::Execution { machine, label, name: (*name).to_owned() })
+                Ok(Self::Execution { machine, label, name })
             }
             ("express", [machine, name, id]) => {
                 let (machine, label) = split_label(machine).ok_or_else(unfit)?;
-                Ok(Self::Express { machine, label, name: (*name).to_owned(), id: (*id).to_owned() })
+                Ok(Self::Express { machine, label, name, id })
             }
             ("mapRun", [machine, id]) => match split_label(machine).ok_or_else(unfit)? {
-                (machine, Some(label)) => Ok(Self::MapRun { machine, label, id: (*id).to_owned() }),
+                (machine, Some(label)) => Ok(Self::MapRun { machine, label, id }),
                 (_, None) => Err(unfit()),
             },
-            ("activity", [name]) => Ok(Self::Activity { name: (*name).to_owned() }),
+            ("activity", [name]) => Ok(Self::Activity { name }),
             _ => Err(unfit()),
         }
     }
@@ -186,7 +178,7 @@ impl StatesResource {
     }
 }
 
-impl fmt::Display for StatesResource {
+impl fmt::Display for StatesResource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
         match self {
@@ -204,23 +196,22 @@ impl fmt::Display for StatesResource {
 }
 
 /// A qualifier of digits is a version: an alias has at least one character that is none.
-fn qualified(machine: &str, qualifier: &str) -> Option<StatesResource> {
+fn qualified<'a>(machine: &'a str, qualifier: &'a str) -> Option<StatesResource<'a>> {
     if machine.contains('/') {
         return None;
     }
-    let machine = machine.to_owned();
     if qualifier.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(StatesResource::Version { machine, number: qualifier.parse().ok()? });
     }
-    crate::name::is_alias(qualifier).then(|| StatesResource::Alias { machine, alias: qualifier.to_owned() })
+    crate::name::is_alias(qualifier).then_some(StatesResource::Alias { machine, alias: qualifier })
 }
 
 /// `machine/label`, or `machine` alone. Nothing when one of the two is empty or there are more.
-fn split_label(text: &str) -> Option<(String, Option<String>)> {
+fn split_label(text: &str) -> Option<(&str, Option<&str>)> {
     match text.split_once('/') {
-        None => Some((text.to_owned(), None)),
+        None => Some((text, None)),
         Some((machine, label)) if machine.is_empty() || label.is_empty() || label.contains('/') => None,
-        Some((machine, label)) => Some((machine.to_owned(), Some(label.to_owned()))),
+        Some((machine, label)) => Some((machine, Some(label))),
     }
 }
 

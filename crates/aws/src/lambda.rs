@@ -2,16 +2,19 @@
 
 /// A function as something refers to it: `arn:…:function:name[:qualifier]`, `account:function:name[:qualifier]`,
 /// `function:name`, `name[:qualifier]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FunctionReference {
-    pub name: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionReference<'a> {
+    pub name: &'a str,
     /// A version, an alias or `$LATEST`.
-    pub qualifier: Option<String>,
+    pub qualifier: Option<&'a str>,
     /// As written: may be a placeholder such as `region`. Nothing when the reference does not say.
-    pub partition: Option<String>,
-    pub region: Option<String>,
-    pub account: Option<String>,
+    pub partition: Option<&'a str>,
+    pub region: Option<&'a str>,
+    pub account: Option<&'a str>,
 }
+
+/// `arn:partition:lambda:region:account:function:name:qualifier`
+const PARTS_MAX: usize = 8;
 
 /// Why a text names no function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +23,17 @@ pub struct FunctionReferenceError {
     pub text: String,
 }
 
-impl FunctionReference {
+impl<'a> FunctionReference<'a> {
     /// # Errors
     /// [`FunctionReferenceError`] for any other form.
-    pub fn parse(text: &str) -> Result<Self, FunctionReferenceError> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let read = match parts.as_slice() {
+    pub fn parse(text: &'a str) -> Result<Self, FunctionReferenceError> {
+        let mut parts = [""; PARTS_MAX];
+        let mut count = 0;
+        for part in text.split(':') {
+            let Some(place) = parts.get_mut(count) else { return Err(FunctionReferenceError { text: text.to_owned() }) };
+            (*place, count) = (part, count + 1);
+        }
+        let read = match parts[..count] {
             ["arn", partition, "lambda", region, account, "function", name] => Self::new(name, None).within(partition, region, account),
             ["arn", partition, "lambda", region, account, "function", name, qualifier] => {
                 Self::new(name, Some(qualifier)).within(partition, region, account)
@@ -37,38 +45,34 @@ impl FunctionReference {
             [name, qualifier] => Self::new(name, Some(qualifier)),
             _ => return Err(FunctionReferenceError { text: text.to_owned() }),
         };
-        let names = [Some(read.name.as_str()), read.qualifier.as_deref()];
+        let names = [Some(read.name), read.qualifier];
         if names.into_iter().flatten().all(is_segment) { Ok(read) } else { Err(FunctionReferenceError { text: text.to_owned() }) }
     }
 
     /// The full ARN, with what the reference leaves open (or fills with something that is no account or region) taken
     /// from the caller, and without the qualifier where there is none.
     pub fn arn(&self, region: &str, account: &str) -> String {
-        let partition = self.partition.as_deref().filter(|text| text.starts_with("aws")).unwrap_or("aws");
-        let region = self.region.as_deref().filter(|text| is_region(text)).unwrap_or(region);
-        let account = self.account.as_deref().filter(|text| is_account(text)).unwrap_or(account);
-        let name = &self.name;
-        let mut arn = format!("arn:{partition}:lambda:{region}:{account}:function:{name}");
-        if let Some(qualifier) = &self.qualifier {
-            arn.push(':');
-            arn.push_str(qualifier);
+        let partition = self.partition.filter(|text| text.starts_with("aws")).unwrap_or("aws");
+        let region = self.region.filter(|text| is_region(text)).unwrap_or(region);
+        let account = self.account.filter(|text| is_account(text)).unwrap_or(account);
+        let mut arn = String::with_capacity(128);
+        arn.extend(["arn:", partition, ":lambda:", region, ":", account, ":function:", self.name]);
+        if let Some(qualifier) = self.qualifier {
+            arn.extend([":", qualifier]);
         }
         arn
     }
 
-    fn new(name: &str, qualifier: Option<&str>) -> Self {
-        Self { name: name.to_owned(), qualifier: qualifier.map(str::to_owned), partition: None, region: None, account: None }
+    fn new(name: &'a str, qualifier: Option<&'a str>) -> Self {
+        Self { name, qualifier, partition: None, region: None, account: None }
     }
 
-    fn of(mut self, account: &str) -> Self {
-        self.account = Some(account.to_owned());
-        self
+    fn of(self, account: &'a str) -> Self {
+        Self { account: Some(account), ..self }
     }
 
-    fn within(mut self, partition: &str, region: &str, account: &str) -> Self {
-        self.partition = Some(partition.to_owned());
-        self.region = Some(region.to_owned());
-        self.of(account)
+    fn within(self, partition: &'a str, region: &'a str, account: &'a str) -> Self {
+        Self { partition: Some(partition), region: Some(region), ..self.of(account) }
     }
 }
 

@@ -161,10 +161,8 @@ pub fn signature(string_to_sign: &str, scope: &Scope<'_>, secret_access_key: &st
 
 /// Percent-encodes all but letters, digits, `-`, `.`, `_`, `~`.
 pub fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        push_encoded(&mut encoded, byte);
-    }
+    let mut encoded = String::with_capacity(text.len() + 16);
+    push_encoded(&mut encoded, text);
     encoded
 }
 
@@ -202,9 +200,7 @@ fn push_canonical_path(text: &mut String, path: &str, service: &str) {
     }
     for segment in &segments {
         text.push('/');
-        for byte in segment.bytes() {
-            push_encoded(text, byte);
-        }
+        push_encoded(text, segment);
     }
     if segments.is_empty() || path.ends_with('/') {
         text.push('/');
@@ -219,13 +215,20 @@ fn canonical_query(query: &str) -> String {
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-fn push_encoded(text: &mut String, byte: u8) {
-    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-        text.push(char::from(byte));
-    } else {
-        let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
-        text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+fn push_encoded(text: &mut String, plain: &str) {
+    let is_reserved = |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let mut rest = plain;
+    while let Some(index) = rest.as_bytes().iter().position(is_reserved) {
+        // Reserved ASCII, or the first byte of a character of several.
+        text.push_str(&rest[..index]);
+        let character = rest[index..].chars().next().map_or(1, char::len_utf8);
+        for byte in &rest.as_bytes()[index..index + character] {
+            let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
+            text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+        rest = &rest[index + character..];
     }
+    text.push_str(rest);
 }
 
 fn signing_key(scope: &Scope<'_>, day: &str, secret_access_key: &str) -> Hmac<Sha256> {

@@ -540,8 +540,8 @@ impl Engine {
             return Err(DescribeExecutionError::InvalidArn(wrong_kind(&resource)));
         };
         let scope = scope_of(scope, &arn);
-        let machine = self.shared.book.machine_or_departed(&scope, &machine).ok_or_else(missing)?;
-        let entity = read::entity_of(&self.shared, &machine, &name).await?.ok_or_else(missing)?;
+        let machine = self.shared.book.machine_or_departed(&scope, machine).ok_or_else(missing)?;
+        let entity = read::entity_of(&self.shared, &machine, name).await?.ok_or_else(missing)?;
         Ok((machine, entity))
     }
 
@@ -616,19 +616,19 @@ async fn open_key_ring(store: &Arc<dyn Store>, secret: [u8; 32], now: Timestamp)
     Ok(ring)
 }
 
-fn parse_arn(text: &str) -> Result<(Arn, StatesResource), String> {
+fn parse_arn(text: &str) -> Result<(Arn<'_>, StatesResource<'_>), String> {
     let arn = Arn::parse(text).map_err(|error| error.to_string())?;
     let resource = arn.states_resource().map_err(|error| error.to_string())?;
     Ok((arn, resource))
 }
 
 /// Where to look for what an ARN names: the caller's own scope, or, for another account's or region's, nowhere.
-fn scope_of(caller: &Scope, arn: &Arn) -> Scope {
-    let named = Scope { partition: arn.partition.clone(), account: arn.account.clone(), region: arn.region.clone() };
-    if named == *caller { named } else { Scope { partition: String::new(), account: String::new(), region: String::new() } }
+fn scope_of(caller: &Scope, arn: &Arn<'_>) -> Scope {
+    let is_own = arn.partition == caller.partition && arn.account == caller.account && arn.region == caller.region;
+    if is_own { caller.clone() } else { Scope { partition: String::new(), account: String::new(), region: String::new() } }
 }
 
-fn wrong_kind(resource: &StatesResource) -> String {
+fn wrong_kind(resource: &StatesResource<'_>) -> String {
     ArnError::ResourceType { kind: resource.kind().to_owned() }.to_string()
 }
 
@@ -636,7 +636,7 @@ fn wrong_kind(resource: &StatesResource) -> String {
 fn machine_arn(caller: &Scope, text: &str) -> Result<(Scope, String), String> {
     let (arn, resource) = parse_arn(text)?;
     match resource {
-        StatesResource::StateMachine { name } => Ok((scope_of(caller, &arn), name)),
+        StatesResource::StateMachine { name } => Ok((scope_of(caller, &arn), name.to_owned())),
         other => Err(wrong_kind(&other)),
     }
 }

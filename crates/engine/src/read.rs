@@ -223,7 +223,7 @@ fn listed(machine: &Machined, envelope: Envelope) -> Listed {
     let scope = &machine.record.scope;
     let arn = skald_aws::arn::Arn::execution(&scope.partition, &scope.region, &scope.account, &machine.record.name, &envelope.name);
     Listed {
-        execution_arn: arn.to_string(),
+        execution_arn: arn,
         machine_arn: machine.arn(),
         name: envelope.name,
         status: envelope.status,

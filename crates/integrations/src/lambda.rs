@@ -79,13 +79,12 @@ impl Lambda {
     }
 
     /// A Task whose resource is a function's ARN: the effective input goes in, the payload comes out.
-    pub async fn call_function(&self, arn: &str, call: &Arc<Call>) -> Outcome {
-        let function = match FunctionReference::parse(arn) {
-            Ok(function) => function,
+    pub async fn call_function(&self, arn: &str, call: &Call) -> Outcome {
+        let event = Bytes::from_owner(Event(call.parameters.clone()));
+        let request = match InvokeRequest::synchronous(arn, event) {
+            Ok(request) => request,
             Err(error) => return failure::of_parameters(call.parameters.text(), &error.to_string()),
         };
-        let event = Bytes::from_owner(Event(call.parameters.clone()));
-        let request = InvokeRequest::synchronous(function, event);
         match self.invoke(request, call).await {
             Invoked::Replied(reply) => match reply.json() {
                 Some(payload) => Outcome::Succeeded { output: payload },
@@ -97,7 +96,7 @@ impl Lambda {
     }
 
     /// `lambda:invoke`, with and without a task token.
-    pub async fn call_invoke(&self, call: &Arc<Call>) -> Outcome {
+    pub async fn call_invoke(&self, call: &Call) -> Outcome {
         let request = match InvokeRequest::read(call.parameters.text()) {
             Ok(request) => request,
             Err(reason) => return failure::of_parameters(call.parameters.text(), &reason.to_string()),
@@ -126,25 +125,25 @@ impl Lambda {
         self.nursery.close().await;
     }
 
-    async fn invoke(&self, request: InvokeRequest, call: &Arc<Call>) -> Invoked {
+    async fn invoke(&self, request: InvokeRequest<'_>, call: &Call) -> Invoked {
         if self.nursery.is_closed() {
             return Invoked::Refused(Outcome::GaveUp);
         }
-        match (self.functions.get(&request.function.name), &self.endpoint) {
+        match (self.functions.get(request.function().name), &self.endpoint) {
             (Some(function), _) => self.invoke_here(function, request, call).await,
-            (None, Some(endpoint)) => Arc::clone(endpoint).invoke(request, Arc::clone(call)).await,
-            (None, None) => Invoked::Refused(not_declared(&request.function, call)),
+            (None, Some(endpoint)) => endpoint.invoke(&request, call).await,
+            (None, None) => Invoked::Refused(not_declared(request.function(), call)),
         }
     }
 
-    async fn invoke_here(&self, function: &Arc<Function>, request: InvokeRequest, call: &Call) -> Invoked {
+    async fn invoke_here(&self, function: &Arc<Function>, request: InvokeRequest<'_>, call: &Call) -> Invoked {
         self.retire_in_the_background();
         let version = request.executed_version();
         let trace_id = trace_id(&call.request_id);
         let invocation = Invocation {
             request_id: call.request_id.clone(),
+            function_arn: request.function().arn(&call.region, &call.account),
             event: request.event,
-            function_arn: request.function.arn(&call.region, &call.account),
             trace_id: trace_id.clone(),
             client_context: request.client_context,
             timeout: Duration::ZERO,
@@ -233,7 +232,7 @@ fn check(name: &str, settings: &FunctionConfig, base_folder: &Path) -> Result<Pa
 }
 
 /// AWS's answer for a function that is not there, with a word on how to make it be.
-fn not_declared(function: &FunctionReference, call: &Call) -> Outcome {
+fn not_declared(function: FunctionReference<'_>, call: &Call) -> Outcome {
     let FunctionReference { name, qualifier, .. } = function;
     let mut arn = function.arn(&call.region, &call.account);
     if qualifier.is_none() {

@@ -25,7 +25,7 @@ fn every_form_leads_to_the_name() {
     for (text, qualifier, arn) in cases {
         let reference = FunctionReference::parse(text).expect(text);
         assert_eq!(reference.name, "createOrder", "{text}");
-        assert_eq!(reference.qualifier.as_deref(), qualifier, "{text}");
+        assert_eq!(reference.qualifier, qualifier, "{text}");
         assert_eq!(reference.arn("eu-west-1", "123456789012"), arn, "{text}");
     }
 }

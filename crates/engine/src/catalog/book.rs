@@ -88,7 +88,7 @@ impl Machined {
 
     pub(crate) fn arn(&self) -> String {
         let scope = &self.record.scope;
-        skald_aws::arn::Arn::state_machine(&scope.partition, &scope.region, &scope.account, &self.record.name).to_string()
+        skald_aws::arn::Arn::state_machine(&scope.partition, &scope.region, &scope.account, &self.record.name)
     }
 
     /// As it was when an execution of this revision started.
@@ -331,7 +331,7 @@ impl Book {
         if skald_aws::name::check(name).is_err() {
             return Err(CreateActivityError::InvalidName(name.to_owned()));
         }
-        let arn = skald_aws::arn::Arn::activity(&scope.partition, &scope.region, &scope.account, name).to_string();
+        let arn = skald_aws::arn::Arn::activity(&scope.partition, &scope.region, &scope.account, name);
         let _writer = self.writer.lock().await;
         if let Some(existing) = self.activity(&arn) {
             return if existing.encryption == encryption { Ok(existing) } else { Err(CreateActivityError::ActivityAlreadyExists(arn)) };

@@ -123,7 +123,7 @@ pub(crate) fn decode_activity(bytes: &[u8]) -> Option<(Scope, Activity)> {
     let scope = Scope { partition: text(&value, "partition")?, account: text(&value, "account")?, region: text(&value, "region")? };
     let name = text(&value, "name")?;
     let activity = Activity {
-        arn: skald_aws::arn::Arn::activity(&scope.partition, &scope.region, &scope.account, &name).to_string(),
+        arn: skald_aws::arn::Arn::activity(&scope.partition, &scope.region, &scope.account, &name),
         name,
         created_at: time(&value, "created")?,
         encryption: text(&value, "encryption")?,

@@ -99,6 +99,6 @@ fn same_name_answer(start: &Start, existing: &NameRecord, status: ExecutionStatu
 impl Start {
     fn execution_arn(&self) -> String {
         let scope = &self.machine.record.scope;
-        skald_aws::arn::Arn::execution(&scope.partition, &scope.region, &scope.account, &self.machine.record.name, &self.name).to_string()
+        skald_aws::arn::Arn::execution(&scope.partition, &scope.region, &scope.account, &self.machine.record.name, &self.name)
     }
 }

@@ -88,7 +88,11 @@ async fn what_was_kept_long_enough_goes_and_its_name_may_be_used_again() {
     assert!(matches!(taken, Err(StartExecutionError::ExecutionAlreadyExists(_))), "{taken:?}");
     tokio::time::sleep(Duration::from_secs(1200)).await;
     assert_eq!((listed(&engine, &default).await, listed(&engine, &brief).await), (600, 0), "as its tag says");
-    start(&engine, &brief, "b1", r#"{"other":1}"#).await.expect("the name is free");
+    let again = start(&engine, &brief, "b1", r#"{"other":1}"#).await.expect("the name is free");
+    let described = engine.describe_execution(&scope(), &again).await.expect("it is there");
+    assert_eq!(described.input.text(), r#"{"other":1}"#, "the name leads to the newer one");
+    let gone = engine.describe_execution(&scope(), &again.replace(":b1", ":b2")).await;
+    assert!(matches!(gone, Err(DescribeExecutionError::ExecutionDoesNotExist(_))), "{gone:?}");
 
     // Over a restart, too.
     engine.stop(Duration::from_secs(1)).await;

@@ -44,10 +44,12 @@ struct Idle {
 struct Open {
     sender: SendRequest<Body>,
     /// None once it has ended: then the sender knows, too.
-    connection: Option<Pin<Box<Connection<Box<dyn Stream>, Body>>>>,
+    connection: Option<Pin<Box<Http>>>,
 }
 
 type Body = Full<Bytes>;
+
+type Http = Connection<Box<dyn Stream>, Body>;
 
 trait Stream: Read + Write + Send + Unpin {}
 

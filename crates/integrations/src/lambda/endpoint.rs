@@ -1,5 +1,6 @@
 //! Functions that live elsewhere: the Invoke API over HTTP, signed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::uri::Scheme;
 use hyper::{HeaderMap, Method, Request, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
@@ -24,6 +25,9 @@ use crate::lambda::runtime_api::ANSWER_BYTES_MAX;
 use crate::lambda::{Invoked, failure, throttled};
 use crate::{Call, Outcome};
 
+const JSON: &str = "application/json";
+const INVOCATION_TYPE: &str = "x-amz-invocation-type";
+
 const CONNECT_SECONDS_MAX: u64 = 10;
 
 /// The longest a function may take, and a little.
@@ -33,6 +37,7 @@ const REPLY_SECONDS_MAX: u64 = 910;
 pub struct Endpoint {
     /// As the `Host` header says it.
     authority: String,
+    host: HeaderValue,
     /// Before every path; empty or without a trailing slash.
     base_path: String,
     signer: Option<Signer>,
@@ -69,6 +74,7 @@ impl Endpoint {
         };
         let credentials = credentials.or_else(|| is_loopback(host).then(made_up_credentials));
         Ok(Self {
+            host: HeaderValue::from_str(&authority).map_err(|error| refused(format!("{error}")))?,
             authority,
             base_path: uri.path().trim_end_matches('/').to_owned(),
             signer: credentials.map(|credentials| Signer::new(credentials, "lambda", region)),
@@ -83,39 +89,42 @@ impl Endpoint {
     }
 
     /// Calls the function once, when its turn has come. The call goes on then when the caller goes away.
-    pub(super) async fn invoke(self: Arc<Self>, request: InvokeRequest, call: Arc<Call>) -> Invoked {
-        let function = addressed(&request.function, &call);
+    pub(super) async fn invoke(self: &Arc<Self>, request: &InvokeRequest<'_>, call: &Call) -> Invoked {
+        let function = addressed(request.function(), call);
         let pass = match self.gates.of(&function).pass().await {
             Ok(pass) => pass,
-            Err(Shut::Crowded) => return throttled(&call),
+            Err(Shut::Crowded) => return throttled(call),
             Err(Shut::Closed) => return Invoked::Refused(Outcome::GaveUp),
         };
-        let work = tokio::spawn(async move {
-            let _pass = pass;
-            let limit = Duration::from_secs(REPLY_SECONDS_MAX);
-            match tokio::time::timeout(limit, self.exchange(&function, &request)).await {
-                Ok(invoked) => invoked,
-                Err(_) => refused(&format!("no reply within {REPLY_SECONDS_MAX} seconds")),
-            }
-        });
-        work.await.unwrap_or(Invoked::Refused(Outcome::GaveUp))
-    }
-
-    async fn exchange(&self, function: &str, request: &InvokeRequest) -> Invoked {
         let Some(signer) = &self.signer else {
             return refused("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE");
         };
-        let http_request = match self.http_request(function, request, signer) {
+        let http_request = match self.http_request(&function, request, signer) {
             Ok(http_request) => http_request,
             Err(error) => return refused(&error.to_string()),
         };
-        match self.connections.exchange(http_request, ANSWER_BYTES_MAX).await {
-            Ok((head, body)) => interpret(head.status.as_u16(), &head.headers, body, request),
-            Err(reason) => refused(&reason),
+        let endpoint = Arc::clone(self);
+        // Boxed: the runtime moves what a task consists of several times.
+        let exchange = tokio::spawn(Box::pin(async move {
+            let _pass = pass;
+            let limit = Duration::from_secs(REPLY_SECONDS_MAX);
+            let exchange = endpoint.connections.exchange(http_request, ANSWER_BYTES_MAX);
+            let too_late = || format!("no reply within {REPLY_SECONDS_MAX} seconds");
+            tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(too_late()))
+        }));
+        match exchange.await {
+            Ok(Ok((head, body))) => interpret(head.status.as_u16(), &head.headers, body, request),
+            Ok(Err(reason)) => refused(&reason),
+            Err(_) => Invoked::Refused(Outcome::GaveUp),
         }
     }
 
-    fn http_request(&self, function: &str, request: &InvokeRequest, signer: &Signer) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    fn http_request(
+        &self,
+        function: &str,
+        request: &InvokeRequest<'_>,
+        signer: &Signer,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let mut path = format!("{}/2015-03-31/functions/{}/invocations", self.base_path, percent_encode(function));
         let path_bytes = path.len();
         if let Some(qualifier) = &request.qualifier {
@@ -124,19 +133,22 @@ impl Endpoint {
         let query = path.get(path_bytes + 1..).unwrap_or_default();
         let context = request.client_context.as_ref().map(|text| STANDARD.encode(text));
         let invocation_type = request.invocation_type.as_str();
-        let mut headers =
-            vec![("host", self.authority.as_str()), ("content-type", "application/json"), ("x-amz-invocation-type", invocation_type)];
+        let mut headers = Vec::with_capacity(4);
+        headers.extend([("host", &*self.authority), ("content-type", JSON), (INVOCATION_TYPE, invocation_type)]);
         headers.extend(context.as_deref().map(|context| ("x-amz-client-context", context)));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let unsigned = sigv4::Request { method: "POST", path: &path[..path_bytes], query, headers: &headers, body: &request.event };
         let signature = signer.sign(&unsigned, now);
 
-        let mut signed = HeaderMap::with_capacity(headers.len() + signature.len());
-        for (name, value) in headers {
-            signed.insert(name, HeaderValue::from_str(value)?);
+        let mut signed = HeaderMap::with_capacity(8);
+        signed.insert(header::HOST, self.host.clone());
+        signed.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        signed.insert(HeaderName::from_static(INVOCATION_TYPE), HeaderValue::from_static(invocation_type));
+        if let Some(context) = context {
+            signed.insert("x-amz-client-context", HeaderValue::try_from(context)?);
         }
         for (name, value) in signature {
-            signed.insert(name, HeaderValue::try_from(value)?);
+            signed.insert(HeaderName::from_static(name), HeaderValue::try_from(value)?);
         }
         let mut http_request = Request::new(Full::new(request.event.clone()));
         *http_request.method_mut() = Method::POST;
@@ -147,15 +159,15 @@ impl Endpoint {
 }
 
 /// How the request names the function: an ARN without its qualifier, else as the task does.
-fn addressed(function: &FunctionReference, call: &Call) -> String {
-    let unqualified = FunctionReference { qualifier: None, ..function.clone() };
-    match (&function.partition, &function.account) {
-        (None, None) => unqualified.name,
-        (Some(_), _) | (None, Some(_)) => unqualified.arn(&call.region, &call.account),
+fn addressed<'a>(function: FunctionReference<'a>, call: &Call) -> Cow<'a, str> {
+    let unqualified = FunctionReference { qualifier: None, ..function };
+    match (function.partition, function.account) {
+        (None, None) => Cow::Borrowed(unqualified.name),
+        (Some(_), _) | (None, Some(_)) => Cow::Owned(unqualified.arn(&call.region, &call.account)),
     }
 }
 
-fn interpret(status: u16, headers: &HeaderMap, body: Bytes, request: &InvokeRequest) -> Invoked {
+fn interpret(status: u16, headers: &HeaderMap, body: Bytes, request: &InvokeRequest<'_>) -> Invoked {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let request_id = header("x-amzn-requestid").unwrap_or_default();
     if !(200..300).contains(&status) {

@@ -1,5 +1,6 @@
 //! The request and the reply of Lambda's `Invoke`, as `lambda:invoke` spells them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -7,13 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use skald_aws::lambda::FunctionReference;
+use skald_aws::lambda::{FunctionReference, FunctionReferenceError};
 use skald_query::Payload;
 
 /// One call.
 #[derive(Debug, Clone)]
-pub struct InvokeRequest {
-    pub function: FunctionReference,
+pub struct InvokeRequest<'a> {
+    /// A [`FunctionReference`].
+    function: Cow<'a, str>,
     /// `Qualifier`, which the function's name may hold as well.
     pub qualifier: Option<String>,
     pub event: Bytes,
@@ -74,10 +76,20 @@ impl InvocationType {
     }
 }
 
-impl InvokeRequest {
-    pub fn synchronous(function: FunctionReference, event: Bytes) -> Self {
-        let qualifier = function.qualifier.clone();
-        Self { function, qualifier, event, invocation_type: InvocationType::RequestResponse, client_context: None, shown: Shown::Payload }
+impl<'a> InvokeRequest<'a> {
+    /// # Errors
+    /// Where `function` names none.
+    pub fn synchronous(function: &'a str, event: Bytes) -> Result<Self, FunctionReferenceError> {
+        let qualifier = FunctionReference::parse(function)?.qualifier.map(str::to_owned);
+        let function = Cow::Borrowed(function);
+        Ok(Self {
+            function,
+            qualifier,
+            event,
+            invocation_type: InvocationType::RequestResponse,
+            client_context: None,
+            shown: Shown::Payload,
+        })
     }
 
     /// Reads the effective parameters of `lambda:invoke`. `LogType` is accepted; no log comes back.
@@ -110,9 +122,14 @@ impl InvokeRequest {
             Some(encoded) => Some(client_context(&encoded).ok_or(ParametersError::Format("ClientContext"))?),
         };
         let event = members.get("Payload").map_or("{}", |raw| raw.get());
-        let qualifier = text("Qualifier")?.or_else(|| function.qualifier.clone());
+        let qualifier = text("Qualifier")?.or_else(|| function.qualifier.map(str::to_owned));
+        let function = Cow::Owned(name);
         let event = Bytes::copy_from_slice(event.as_bytes());
         Ok(Self { function, qualifier, event, invocation_type, client_context, shown: Shown::Everything })
+    }
+
+    pub fn function(&self) -> FunctionReference<'_> {
+        FunctionReference::parse(&self.function).expect("it was parsed before")
     }
 
     /// A local function has one version; a number asked for is taken at its word, an alias leads to the newest.

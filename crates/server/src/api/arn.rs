@@ -81,11 +81,11 @@ pub(super) fn map_run(text: &str) -> Result<(), ApiError> {
     }
 }
 
-fn parse(text: &str) -> Result<StatesResource, ApiError> {
+fn parse(text: &str) -> Result<StatesResource<'_>, ApiError> {
     Arn::parse(text).and_then(|arn| arn.states_resource()).map_err(ApiError::invalid_arn)
 }
 
-fn wrong_type(resource: &StatesResource) -> ApiError {
+fn wrong_type(resource: &StatesResource<'_>) -> ApiError {
     ApiError::invalid_arn(format_args!("Resource type not valid in this context: {}", resource.kind()))
 }
 

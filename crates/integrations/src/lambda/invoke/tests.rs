@@ -1,6 +1,6 @@
 use super::*;
 
-fn read(parameters: &str) -> Result<InvokeRequest, ParametersError> {
+fn read(parameters: &str) -> Result<InvokeRequest<'_>, ParametersError> {
     InvokeRequest::read(parameters)
 }
 
