@@ -33,16 +33,44 @@ pub struct Head {
 /// # Errors
 /// No status, or no `Content-Length`.
 pub fn read_head(received: &[u8]) -> anyhow::Result<Option<Head>> {
-    let Some(end) = find(received, b"\r\n\r\n") else { return Ok(None) };
-    let text = std::str::from_utf8(&received[..end])?;
+    let Some((text, body_start)) = head_text(received)? else { return Ok(None) };
     let status = text.split(' ').nth(1).context("no status line")?.parse()?;
-    let length = text.split("\r\n").find_map(|line| {
+    let length = content_length(text)?.context("no Content-Length in the answer")?;
+    Ok(Some(Head { status, body_start, body_end: body_start + length }))
+}
+
+/// A whole request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    pub path: &'a str,
+    pub body: &'a [u8],
+    /// Where the next one begins.
+    pub end: usize,
+}
+
+/// Reads the first request of `received`; none until all of it has come.
+///
+/// # Errors
+/// No request line.
+pub fn read_request(received: &[u8]) -> anyhow::Result<Option<Request<'_>>> {
+    let Some((text, body_start)) = head_text(received)? else { return Ok(None) };
+    let path = text.split(' ').nth(1).context("no request line")?;
+    let end = body_start + content_length(text)?.unwrap_or(0);
+    Ok(received.get(body_start..end).map(|body| Request { path, body, end }))
+}
+
+/// The head, and where the body begins.
+fn head_text(received: &[u8]) -> anyhow::Result<Option<(&str, usize)>> {
+    let Some(end) = find(received, b"\r\n\r\n") else { return Ok(None) };
+    Ok(Some((std::str::from_utf8(&received[..end])?, end + 4)))
+}
+
+fn content_length(head: &str) -> anyhow::Result<Option<usize>> {
+    let length = head.split("\r\n").find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
     });
-    let body_start = end + 4;
-    let length = length.context("no Content-Length in the answer")??;
-    Ok(Some(Head { status, body_start, body_end: body_start + length }))
+    Ok(length.transpose()?)
 }
 
 /// Where `wanted` begins in `bytes`.
@@ -81,6 +109,17 @@ mod tests {
         assert_eq!(head, Some(Head { status: 400, body_start: 74, body_end: 86 }));
         assert_eq!(read_head(&answer[..40]).expect("what is there is well formed"), None);
         assert!(read_head(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn requests_are_read_when_they_are_complete() {
+        let requests = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}GET /b HTTP/1.1\r\n\r\n";
+        let first = read_request(requests).expect("well formed").expect("complete");
+        assert_eq!((first.path, first.body), ("/a", &b"{}"[..]));
+        let second = read_request(&requests[first.end..]).expect("well formed").expect("complete");
+        assert_eq!((second.path, second.body), ("/b", &b""[..]));
+        assert_eq!(read_request(&requests[..first.end - 1]).expect("what is there is well formed"), None);
+        assert!(read_request(b"\r\n\r\n").is_err());
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod bar;
 mod client;
+mod endpoint;
+
 mod http;
 mod lane;
 mod latency;

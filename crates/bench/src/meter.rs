@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::client::Client;
-use crate::own;
+use crate::endpoint;
 use crate::process;
 use crate::report::Row;
 
@@ -74,7 +74,7 @@ impl Meter {
         };
         let told_bytes = match &self.tells {
             Tells::TheClient | Tells::Many => 0,
-            Tells::Endpoint(address) => Client::connect(address)?.get(own::RECEIVED_PATH)?.parse()?,
+            Tells::Endpoint(address) => Client::connect(address)?.get(endpoint::RECEIVED_PATH)?.parse()?,
         };
         let total = |ids: &[u32]| ids.iter().map(|id| process::cpu_time(*id)).sum::<anyhow::Result<Duration>>();
         Ok(Reading {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{Appointment, Others, start_all};
 use crate::bar::RETRIES;
+use crate::endpoint::{ATTEMPT_MEMBER, FAILED_ATTEMPTS};
 use crate::meter::{Meter, Tells, ended};
-use crate::own::{ATTEMPT_MEMBER, FAILED_ATTEMPTS};
 use crate::report::{Report, Row};
 use crate::server::{Server, Setup};
 use crate::workload::{Ground, ORDER, meter};
