@@ -175,13 +175,13 @@ impl Engine {
     pub async fn update_machine(&self, scope: &Scope, arn: &str, request: UpdateMachine) -> Result<UpdatedMachine, UpdateMachineError> {
         let (scope, name) = machine_arn(scope, arn).map_err(UpdateMachineError::InvalidArn)?;
         let revision_id = self.shared.entropy.uuid();
-        self.shared.book.update(&scope, arn, &name, request, self.shared.now(), revision_id).await
+        self.shared.book.update(scope, arn, name, request, self.shared.now(), revision_id).await
     }
 
     /// Also of a machine that does not exist.
     pub async fn delete_machine(&self, scope: &Scope, arn: &str) -> Result<(), DeleteMachineError> {
         let (scope, name) = machine_arn(scope, arn).map_err(DeleteMachineError::InvalidArn)?;
-        let machine = self.shared.book.begin_deletion(&scope, &name, self.shared.now()).await?;
+        let machine = self.shared.book.begin_deletion(scope, name, self.shared.now()).await?;
         if let Some(machine) = machine {
             self.finish_deletion(&machine).await?;
         }
@@ -190,7 +190,7 @@ impl Engine {
 
     pub async fn describe_machine(&self, scope: &Scope, arn: &str) -> Result<Machine, DescribeMachineError> {
         let (scope, name) = machine_arn(scope, arn).map_err(DescribeMachineError::InvalidArn)?;
-        match self.shared.book.machine(&scope, &name) {
+        match self.shared.book.machine(scope, name) {
             Some(machine) => Ok(machine.shown()),
             None => Err(DescribeMachineError::StateMachineDoesNotExist(arn.to_owned())),
         }
@@ -220,7 +220,7 @@ impl Engine {
         let machine = self
             .shared
             .book
-            .machine(&scope, &machine_name)
+            .machine(scope, machine_name)
             .ok_or_else(|| StartExecutionError::StateMachineDoesNotExist(request.machine_arn.clone()))?;
         if machine.record.status == MachineStatus::Deleting {
             return Err(StartExecutionError::StateMachineDeleting(request.machine_arn));
@@ -267,7 +267,7 @@ impl Engine {
         let machine = self
             .shared
             .book
-            .machine(&scope, &machine_name)
+            .machine(scope, machine_name)
             .ok_or_else(|| StartSyncExecutionError::StateMachineDoesNotExist(request.machine_arn.clone()))?;
         if let Some(name) = request.name.as_ref().filter(|name| skald_aws::name::check(name).is_err()) {
             return Err(StartSyncExecutionError::InvalidName(name.clone()));
@@ -351,7 +351,7 @@ impl Engine {
         let machine = self
             .shared
             .book
-            .machine(&scope, &name)
+            .machine(scope, name)
             .ok_or_else(|| ListExecutionsError::StateMachineDoesNotExist(machine_arn_text.to_owned()))?;
         if machine.record.machine_type == MachineType::Express {
             return Err(ListExecutionsError::StateMachineTypeNotSupported);
@@ -421,14 +421,14 @@ impl Engine {
 
     pub async fn describe_activity(&self, scope: &Scope, arn: &str) -> Result<Activity, DescribeActivityError> {
         let scope = activity_arn(scope, arn).map_err(DescribeActivityError::InvalidArn)?;
-        self.shared.book.activity_in(&scope, arn).ok_or_else(|| DescribeActivityError::ActivityDoesNotExist(arn.to_owned()))
+        self.shared.book.activity_in(scope, arn).ok_or_else(|| DescribeActivityError::ActivityDoesNotExist(arn.to_owned()))
     }
 
     /// Also of an activity that does not exist.
     pub async fn delete_activity(&self, scope: &Scope, arn: &str) -> Result<(), DescribeActivityError> {
         let scope = activity_arn(scope, arn).map_err(DescribeActivityError::InvalidArn)?;
-        if let Some(activity) = self.shared.book.activity_in(&scope, arn) {
-            self.shared.book.delete_activity(&scope, &activity, self.shared.now()).await?;
+        if let Some(activity) = self.shared.book.activity_in(scope, arn) {
+            self.shared.book.delete_activity(scope, &activity, self.shared.now()).await?;
         }
         Ok(())
     }
@@ -446,7 +446,7 @@ impl Engine {
         patience: Duration,
     ) -> Result<Option<ActivityTask>, PollActivityError> {
         let scope = activity_arn(scope, arn).map_err(PollActivityError::InvalidArn)?;
-        if self.shared.book.activity_in(&scope, arn).is_none() {
+        if self.shared.book.activity_in(scope, arn).is_none() {
             return Err(PollActivityError::ActivityDoesNotExist(arn.to_owned()));
         }
         match tokio::time::timeout(patience, self.next_activity_task(arn, worker_name)).await {
@@ -540,7 +540,7 @@ impl Engine {
             return Err(DescribeExecutionError::InvalidArn(wrong_kind(&resource)));
         };
         let scope = scope_of(scope, &arn);
-        let machine = self.shared.book.machine_or_departed(&scope, machine).ok_or_else(missing)?;
+        let machine = self.shared.book.machine_or_departed(scope, machine).ok_or_else(missing)?;
         let entity = read::entity_of(&self.shared, &machine, name).await?.ok_or_else(missing)?;
         Ok((machine, entity))
     }
@@ -623,9 +623,10 @@ fn parse_arn(text: &str) -> Result<(Arn<'_>, StatesResource<'_>), String> {
 }
 
 /// Where to look for what an ARN names: the caller's own scope, or, for another account's or region's, nowhere.
-fn scope_of(caller: &Scope, arn: &Arn<'_>) -> Scope {
+fn scope_of<'c>(caller: &'c Scope, arn: &Arn<'_>) -> &'c Scope {
+    static NOWHERE: Scope = Scope { partition: String::new(), account: String::new(), region: String::new() };
     let is_own = arn.partition == caller.partition && arn.account == caller.account && arn.region == caller.region;
-    if is_own { caller.clone() } else { Scope { partition: String::new(), account: String::new(), region: String::new() } }
+    if is_own { caller } else { &NOWHERE }
 }
 
 fn wrong_kind(resource: &StatesResource<'_>) -> String {
@@ -633,15 +634,15 @@ fn wrong_kind(resource: &StatesResource<'_>) -> String {
 }
 
 /// Scope and name of an unqualified machine ARN.
-fn machine_arn(caller: &Scope, text: &str) -> Result<(Scope, String), String> {
+fn machine_arn<'a>(caller: &'a Scope, text: &'a str) -> Result<(&'a Scope, &'a str), String> {
     let (arn, resource) = parse_arn(text)?;
     match resource {
-        StatesResource::StateMachine { name } => Ok((scope_of(caller, &arn), name.to_owned())),
+        StatesResource::StateMachine { name } => Ok((scope_of(caller, &arn), name)),
         other => Err(wrong_kind(&other)),
     }
 }
 
-fn activity_arn(caller: &Scope, text: &str) -> Result<Scope, String> {
+fn activity_arn<'c>(caller: &'c Scope, text: &str) -> Result<&'c Scope, String> {
     let (arn, resource) = parse_arn(text)?;
     match resource {
         StatesResource::Activity { .. } => Ok(scope_of(caller, &arn)),

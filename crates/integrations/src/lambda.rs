@@ -129,10 +129,11 @@ impl Lambda {
         if self.nursery.is_closed() {
             return Invoked::Refused(Outcome::GaveUp);
         }
-        match (self.functions.get(request.function().name), &self.endpoint) {
+        let reference = request.function();
+        match (self.functions.get(reference.name), &self.endpoint) {
             (Some(function), _) => self.invoke_here(function, request, call).await,
-            (None, Some(endpoint)) => endpoint.invoke(&request, call).await,
-            (None, None) => Invoked::Refused(not_declared(request.function(), call)),
+            (None, Some(endpoint)) => endpoint.invoke(reference, &request, call).await,
+            (None, None) => Invoked::Refused(not_declared(reference, call)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The catalog in memory and in the store: written by one at a time, read by everyone.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
@@ -42,15 +43,45 @@ impl Revision {
     }
 }
 
+/// Machines by scope and name. Two steps: every request looks one up, and makes no key for that.
+#[derive(Default)]
+struct Shelf(BTreeMap<Scope, BTreeMap<String, Arc<Machined>>>);
+
+impl Shelf {
+    fn find(&self, scope: &Scope, name: &str) -> Option<Arc<Machined>> {
+        self.0.get(scope)?.get(name).cloned()
+    }
+
+    /// In the place of one of its name.
+    fn put(&mut self, machine: Arc<Machined>) {
+        let MachineRecord { scope, name, .. } = &machine.record;
+        self.0.entry(scope.clone()).or_default().insert(name.clone(), machine);
+    }
+
+    fn take(&mut self, record: &MachineRecord) -> Option<Arc<Machined>> {
+        self.0.get_mut(&record.scope)?.remove(&record.name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Machined>> {
+        self.0.values().flat_map(BTreeMap::values)
+    }
+
+    /// In the order of their names, those behind `after`.
+    fn after(&self, scope: &Scope, after: Option<&str>) -> impl Iterator<Item = &Arc<Machined>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.0.get(scope).into_iter().flat_map(move |names| names.range::<str, _>((from, Bound::Unbounded))).map(|(_, machine)| machine)
+    }
+}
+
 /// All machines, revisions and activities.
 pub(crate) struct Book {
     store: Arc<dyn Store>,
     epoch: Epoch,
     /// One writer at a time; holds the next incarnation or revision number.
     writer: tokio::sync::Mutex<u64>,
-    machines: RwLock<BTreeMap<(Scope, String), Arc<Machined>>>,
+    machines: RwLock<Shelf>,
     /// Deleted ones: their executions can still be looked at, until the name is used again.
-    departed: RwLock<BTreeMap<(Scope, String), Arc<Machined>>>,
+    departed: RwLock<Shelf>,
     revisions: RwLock<HashMap<u64, Arc<Revision>>>,
     /// By ARN.
     activities: RwLock<BTreeMap<String, (Scope, Activity)>>,
@@ -62,10 +93,6 @@ impl Machined {
     fn new(record: MachineRecord, revision: Arc<Revision>, fate: Arc<Fate>) -> Self {
         let prefix = keys::machine_prefix(&record.scope, &record.name, record.incarnation);
         Self { record, revision, fate, prefix }
-    }
-
-    fn key(&self) -> (Scope, String) {
-        (self.record.scope.clone(), self.record.name.clone())
     }
 
     /// What one of its executions is, if nothing special is asked for.
@@ -149,19 +176,19 @@ impl Book {
             let record = MachineRecord::decode(&value).ok_or_else(|| unreadable("deleted machine"))?;
             let revision = book.revision(record.current_revision).await.map_err(|fault| OpenError::Unreadable(fault.0))?;
             let departed = Arc::new(Machined::new(record, revision, Fate::of(true)));
-            write(&book.departed).insert(departed.key(), departed);
+            write(&book.departed).put(departed);
         }
         Ok(book)
     }
 
     /// The machine of this name.
     pub(crate) fn machine(&self, scope: &Scope, name: &str) -> Option<Arc<Machined>> {
-        read(&self.machines).get(&(scope.clone(), name.to_owned())).cloned()
+        read(&self.machines).find(scope, name)
     }
 
     /// The machine of this name, or the one that had it last.
     pub(crate) fn machine_or_departed(&self, scope: &Scope, name: &str) -> Option<Arc<Machined>> {
-        self.machine(scope, name).or_else(|| read(&self.departed).get(&(scope.clone(), name.to_owned())).cloned())
+        self.machine(scope, name).or_else(|| read(&self.departed).find(scope, name))
     }
 
     /// A revision by its number, compiled once.
@@ -295,26 +322,21 @@ impl Book {
         let gone = Change { table: Table::Catalog, key: keys::machine(scope, name), operation: Operation::Delete };
         let departed = put(Table::Catalog, keys::departed(scope, name), machine.record.encode());
         self.append(now, vec![gone, departed]).await?;
-        if let Some(machine) = write(&self.machines).remove(&machine.key()) {
-            write(&self.departed).insert(machine.key(), machine);
+        if let Some(machine) = write(&self.machines).take(&machine.record) {
+            write(&self.departed).put(machine);
         }
         Ok(())
     }
 
     /// Machines that wait for their last execution to end.
     pub(crate) fn machines_being_deleted(&self) -> Vec<Arc<Machined>> {
-        read(&self.machines).values().filter(|machine| machine.record.status == MachineStatus::Deleting).cloned().collect()
+        read(&self.machines).all().filter(|machine| machine.record.status == MachineStatus::Deleting).cloned().collect()
     }
 
     pub(crate) fn list_machines(&self, scope: &Scope, page: &PageRequest) -> Result<Page<Machine>, ListError> {
         let after = cursor_name(page)?;
         let machines = read(&self.machines);
-        let from = (scope.clone(), after.clone().unwrap_or_default());
-        let mut found = machines
-            .range(from..)
-            .take_while(|((of, _), _)| of == scope)
-            .filter(|((_, name), _)| after.as_ref().is_none_or(|after| name > after))
-            .map(|(_, machine)| machine.shown());
+        let mut found = machines.after(scope, after.as_deref()).map(|machine| machine.shown());
         let items: Vec<_> = found.by_ref().take(page.limit).collect();
         let next = found.next().and(items.last()).map(|last| last.name.clone().into_bytes());
         Ok(Page { items, next })
@@ -389,7 +411,7 @@ impl Book {
         let fate = Arc::clone(write(&self.fates).entry(record.incarnation).or_insert_with(|| Fate::of(is_deleting)));
         fate.set_retention(crate::retention::of_tags(&record.tags));
         let machine = Arc::new(Machined::new(record, revision, fate));
-        write(&self.machines).insert(machine.key(), Arc::clone(&machine));
+        write(&self.machines).put(Arc::clone(&machine));
         machine
     }
 }

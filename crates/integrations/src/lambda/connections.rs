@@ -1,7 +1,7 @@
 //! HTTP/1.1 connections to one host, kept for the next request.
 //!
 //! Whoever sends a request drives its connection meanwhile. With `hyper-util`'s client each connection is a task of its
-//! own, which request and answer pass on their way: that took a tenth of the processor time of a saga.
+//! own, which request and answer pass on their way: that took an eighth of the processor time of a saga (decision 0005).
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

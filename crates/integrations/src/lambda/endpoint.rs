@@ -89,8 +89,8 @@ impl Endpoint {
     }
 
     /// Calls the function once, when its turn has come. The call goes on then when the caller goes away.
-    pub(super) async fn invoke(self: &Arc<Self>, request: &InvokeRequest<'_>, call: &Call) -> Invoked {
-        let function = addressed(request.function(), call);
+    pub(super) async fn invoke(self: &Arc<Self>, function: FunctionReference<'_>, request: &InvokeRequest<'_>, call: &Call) -> Invoked {
+        let function = addressed(function, call);
         let pass = match self.gates.of(&function).pass().await {
             Ok(pass) => pass,
             Err(Shut::Crowded) => return throttled(call),
