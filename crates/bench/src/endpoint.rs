@@ -1,6 +1,6 @@
 //! A Lambda endpoint: whatever the function, it is done, or fails as often as its event wants it to.
 //!
-//! One thread and two system calls a request: what is measured is the server that calls it, on the same cores.
+//! One thread and, beside waiting, two system calls a request: what is measured is the server that calls it, on the same cores.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -55,7 +55,8 @@ pub fn serve(listener: std::net::TcpListener) -> anyhow::Result<()> {
                 continue;
             }
             let Some(connection) = connections.get_mut(&event.token()) else { continue };
-            if !connection.go_on(&mut scratch, &mut received_bytes) {
+            // Whoever has said all it will is not told of again.
+            if !connection.go_on(&mut scratch, &mut received_bytes) || event.is_read_closed() {
                 connections.remove(&event.token());
             }
         }

@@ -7,7 +7,6 @@
 mod bar;
 mod client;
 mod endpoint;
-
 mod http;
 mod lane;
 mod latency;

@@ -5,13 +5,13 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderName, header};
-use axum::routing::post;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 use crate::endpoint;
@@ -48,24 +48,21 @@ pub fn serve(server: OwnServer) -> anyhow::Result<()> {
 
 async fn do_nothing(listener: std::net::TcpListener) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let router = Router::new().route("/", post(answer));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let service = TowerToHyperService::new(router.clone());
-        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service_fn(answer));
         // A connection ends when its client has seen enough.
         tokio::spawn(async move { drop(connection.await) });
     }
 }
 
-type Headed = ([(HeaderName, &'static str); 2], &'static str);
-
-async fn answer(headers: HeaderMap, body: Bytes) -> Headed {
-    drop(body);
-    let is_start = headers.get("x-amz-target").is_some_and(|target| target.as_bytes().ends_with(b".StartExecution"));
-    let body = if is_start { STARTED } else { DESCRIBED };
-    ([(header::CONTENT_TYPE, JSON), (REQUEST_ID, "3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b")], body)
+async fn answer(request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
+    let (head, body) = request.into_parts();
+    drop(body.collect().await?.to_bytes());
+    let is_start = head.headers.get("x-amz-target").is_some_and(|target| target.as_bytes().ends_with(b".StartExecution"));
+    let mut response = Response::new(Body::from(if is_start { STARTED } else { DESCRIBED }));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response.headers_mut().insert("x-amzn-requestid", HeaderValue::from_static("3c7d8c1e-6f0a-4b6e-9a55-0d1c2e3f4a5b"));
+    Ok(response)
 }
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");

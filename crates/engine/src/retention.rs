@@ -99,10 +99,11 @@ async fn remove(shared: &Shared, epochs: &HashMap<PartitionId, Epoch>, rows: Vec
 
 /// Out of the store and out of memory. Answers how many are gone.
 async fn let_go(shared: &Shared, removal: Removal) -> Result<usize, Error> {
-    let entities: Vec<EntityId> = removal.entities.iter().map(|(entity, _)| *entity).collect();
+    // Before their names are free: what has one of these next must not be taken for what is remembered.
+    removal.entities.iter().for_each(|(entity, _)| shared.live.forget(*entity));
+    let gone = removal.entities.len();
     shared.store.remove(removal).await?;
-    entities.iter().for_each(|entity| shared.live.forget(*entity));
-    Ok(entities.len())
+    Ok(gone)
 }
 
 /// All rows of an ended execution go with it.

@@ -6,6 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +22,9 @@ use tower::Service;
 
 /// One that was not used for so long may be gone without a word.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(90);
+
+/// So many are kept.
+const IDLE_MAX: usize = 1_000;
 
 /// See the module.
 pub(super) struct Connections {
@@ -81,8 +85,9 @@ impl Connections {
             };
             match open.exchange(request, answer_bytes_max).await {
                 Sent::Answered(head, body) => {
-                    if open.connection.is_some() {
-                        self.lock().push(Idle { open, since: Instant::now() });
+                    // An answer may come before all of its request was read: what hangs on that is of no use to others.
+                    if open.is_ready().await {
+                        self.keep(open);
                     }
                     return Ok((head, body));
                 }
@@ -90,6 +95,13 @@ impl Connections {
                 Sent::Not(_) => return Err("the connection was closed at once".to_owned()),
                 Sent::Failed(reason) => return Err(reason),
             }
+        }
+    }
+
+    fn keep(&self, open: Open) {
+        let mut idle = self.lock();
+        if idle.len() < IDLE_MAX {
+            idle.push(Idle { open, since: Instant::now() });
         }
     }
 
@@ -115,6 +127,15 @@ impl Connections {
 }
 
 impl Open {
+    /// Whether it takes a request at once.
+    async fn is_ready(&mut self) -> bool {
+        poll_fn(|cx| {
+            drive(&mut self.connection, cx);
+            Poll::Ready(matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(()))))
+        })
+        .await
+    }
+
     async fn exchange(&mut self, request: Request<Body>, answer_bytes_max: usize) -> Sent {
         let Self { sender, connection } = self;
         let mut exchanging = pin!(async move {
@@ -136,13 +157,17 @@ impl Open {
             }
         });
         poll_fn(|cx| {
-            // How it ended is told to whoever waits for the answer.
-            if connection.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
-                *connection = None;
-            }
+            drive(connection, cx);
             exchanging.as_mut().poll(cx)
         })
         .await
+    }
+}
+
+/// How a connection ended is told to whoever waits for the answer.
+fn drive(connection: &mut Option<Pin<Box<Http>>>, cx: &mut Context<'_>) {
+    if connection.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
+        *connection = None;
     }
 }
 

@@ -25,8 +25,8 @@ use crate::lambda::runtime_api::ANSWER_BYTES_MAX;
 use crate::lambda::{Invoked, failure, throttled};
 use crate::{Call, Outcome};
 
-const JSON: &str = "application/json";
-const INVOCATION_TYPE: &str = "x-amz-invocation-type";
+const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
 
 const CONNECT_SECONDS_MAX: u64 = 10;
 
@@ -36,7 +36,6 @@ const REPLY_SECONDS_MAX: u64 = 910;
 /// See the module.
 pub struct Endpoint {
     /// As the `Host` header says it.
-    authority: String,
     host: HeaderValue,
     /// Before every path; empty or without a trailing slash.
     base_path: String,
@@ -75,7 +74,6 @@ impl Endpoint {
         let credentials = credentials.or_else(|| is_loopback(host).then(made_up_credentials));
         Ok(Self {
             host: HeaderValue::from_str(&authority).map_err(|error| refused(format!("{error}")))?,
-            authority,
             base_path: uri.path().trim_end_matches('/').to_owned(),
             signer: credentials.map(|credentials| Signer::new(credentials, "lambda", region)),
             connections: Connections::new(uri, connector),
@@ -131,29 +129,23 @@ impl Endpoint {
             path.extend(["?Qualifier=", &percent_encode(qualifier)]);
         }
         let query = path.get(path_bytes + 1..).unwrap_or_default();
-        let context = request.client_context.as_ref().map(|text| STANDARD.encode(text));
-        let invocation_type = request.invocation_type.as_str();
-        let mut headers = Vec::with_capacity(4);
-        headers.extend([("host", &*self.authority), ("content-type", JSON), (INVOCATION_TYPE, invocation_type)]);
-        headers.extend(context.as_deref().map(|context| ("x-amz-client-context", context)));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let unsigned = sigv4::Request { method: "POST", path: &path[..path_bytes], query, headers: &headers, body: &request.event };
-        let signature = signer.sign(&unsigned, now);
-
-        let mut signed = HeaderMap::with_capacity(8);
-        signed.insert(header::HOST, self.host.clone());
-        signed.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-        signed.insert(HeaderName::from_static(INVOCATION_TYPE), HeaderValue::from_static(invocation_type));
-        if let Some(context) = context {
-            signed.insert("x-amz-client-context", HeaderValue::try_from(context)?);
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::HOST, self.host.clone());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(INVOCATION_TYPE, HeaderValue::from_static(request.invocation_type.as_str()));
+        if let Some(context) = &request.client_context {
+            headers.insert(CLIENT_CONTEXT, HeaderValue::try_from(STANDARD.encode(context))?);
         }
-        for (name, value) in signature {
-            signed.insert(HeaderName::from_static(name), HeaderValue::try_from(value)?);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let signed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default())).collect();
+        let unsigned = sigv4::Request { method: "POST", path: &path[..path_bytes], query, headers: &signed, body: &request.event };
+        for (name, value) in signer.sign(&unsigned, now) {
+            headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value)?);
         }
         let mut http_request = Request::new(Full::new(request.event.clone()));
         *http_request.method_mut() = Method::POST;
         *http_request.uri_mut() = Uri::try_from(path)?;
-        *http_request.headers_mut() = signed;
+        *http_request.headers_mut() = headers;
         Ok(http_request)
     }
 }

@@ -343,3 +343,33 @@ async fn connections_are_used_again_for_as_long_as_they_are_open() {
         assert_eq!(connections_for_three_calls(keeps).await, connections, "{keeps:?}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_before_all_of_the_request_was_read_ends_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        // It refuses what it has not read, reads no more, and stays.
+        let (mut first, _) = listener.accept().await.expect("a connection");
+        let _ = first.read(&mut [0; 64]).await.expect("the request begins");
+        first
+            .write_all(b"HTTP/1.1 413 Too Large\r\nx-amzn-errortype: RequestTooLargeException\r\nContent-Length: 2\r\n\r\n{}")
+            .await
+            .expect("the client reads");
+        let (mut second, _) = listener.accept().await.expect("another connection");
+        let mut received = Vec::new();
+        while !received.ends_with(b"\r\n\r\n{}") {
+            second.read_buf(&mut received).await.expect("the request goes on");
+        }
+        second.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7").await.expect("the client reads");
+        std::future::pending::<()>().await;
+    });
+    let integrations = with_endpoint(&url, Some(credentials()));
+    // More than sockets take in.
+    let large = json!("x".repeat(32 << 20)).to_string();
+    assert_eq!(failure(integrations.perform(call("createOrder", &large)).await).0, "Lambda.RequestTooLargeException");
+    let patience = std::time::Duration::from_secs(60);
+    let small = call("createOrder", "{}");
+    let answered = tokio::time::timeout(patience, integrations.perform(small)).await.expect("it does not wait for the other");
+    assert_eq!(output(answered), json!(7));
+}

@@ -11,8 +11,8 @@ pub(super) struct Recent {
     sealed: Filter,
 }
 
-/// A Bloom filter in blocks of one cache line: 256 KiB, of which an empty store touches little. A full memtable of small
-/// rows has about 150,000 keys, 14 bits for each.
+/// A Bloom filter of 256 KiB, in blocks of 64 bytes. A memtable of 16 MiB with small rows has about 150,000 keys, 14 bits for
+/// each. A larger one fills it: it then finds more that is not there, never less.
 struct Filter(Box<[AtomicU64]>);
 
 const WORDS: usize = 1 << 15;
