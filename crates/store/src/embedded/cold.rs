@@ -11,19 +11,25 @@
 //! belongs to one flush of the log appears at once.
 //!
 //! INVARIANT: whoever reads looks at tables whose newest entries were visible before it began. Otherwise an entry that
-//! it must not see could have displaced the one it should: flushing and compacting keep only the newest. [`Cold::read`]
-//! sees to that by trying again when the version of the tree changed under it.
+//! it must not see could have displaced the one it should: flushing and compacting keep only the newest. [`Cold::scan`]
+//! sees to that by trying again when the version of the tree changed under it, [`Cold::get`] by asking what is visible last.
+//!
+//! The tree has one lock, and holds it while it writes a new manifest: through four flushes of files and folders, which take
+//! as long as the disk has other work. Writing and point reads do not wait for that: they have a [`View`].
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use lsm_tree::compaction::{CompactionStrategy, Leveled};
 use lsm_tree::config::CompressionPolicy;
-use lsm_tree::{AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, SequenceNumberCounter, UserKey, UserValue};
+use lsm_tree::{
+    AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, InternalValue, Memtable, SequenceNumberCounter, UserKey, UserValue,
+    ValueType,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::frame::{Malformed, Reader};
@@ -44,6 +50,8 @@ pub(super) struct Cold {
     versions: SequenceNumberCounter,
     visible: AtomicU64,
     recent: Recent,
+    /// INVARIANT: its tables and memtables hold all that the tree does.
+    view: RwLock<Arc<View>>,
     /// The first damage that was found: its place is not looked for twice.
     damage: OnceLock<String>,
     /// Held by who compacts.
@@ -52,6 +60,22 @@ pub(super) struct Cold {
     removed: AtomicU64,
     making_room: Mutex<MakingRoom>,
 }
+
+/// The tree as it was last changed.
+#[derive(Clone)]
+struct View {
+    /// What the tree calls this set of tables.
+    version: u64,
+    tables: Tables,
+    /// As many entries have these.
+    keys: u64,
+    active: Arc<Memtable>,
+    /// What is being flushed, or waits for it; the newest last.
+    sealed: Vec<Arc<Memtable>>,
+}
+
+/// Looks a key up, as far as it is visible, by the hash that the tables' filters are made with.
+type Tables = Arc<dyn Fn(&[u8], u64, u64) -> lsm_tree::Result<Option<InternalValue>> + Send + Sync>;
 
 /// What was removed leaves its room only where its key's last trace is merged into the lowest level. What is written later
 /// sees to that, sooner or later; when much was removed from a small tree, it is done at once.
@@ -101,6 +125,35 @@ const REMOVED_MIN: u64 = 1_000;
 
 pub(super) const MARKER_KEY: &[u8] = b"M";
 
+impl View {
+    fn of(tree: &AnyTree) -> Self {
+        let (active, version) = (tree.active_memtable(), tree.current_version());
+        let keys = (tree.approximate_len() as u64).saturating_sub(active.len() as u64);
+        let id = version.id();
+        let tables = move |key: &[u8], visible: u64, hash: u64| {
+            for table in version.iter_levels().flat_map(|level| level.iter()).filter_map(|run| run.get_for_key(key)) {
+                if let Some(entry) = table.get(key, visible, hash)? {
+                    return Ok(Some(entry));
+                }
+            }
+            Ok(None)
+        };
+        Self { version: id, tables: Arc::new(tables), keys, active, sealed: Vec::new() }
+    }
+
+    /// Those of `other`, unless they are older: two threads change the tree.
+    fn take_tables(&mut self, other: Self) {
+        if other.version > self.version {
+            (self.version, self.tables, self.keys) = (other.version, other.tables, other.keys);
+        }
+    }
+
+    /// About how many entries there are.
+    fn len(&self) -> u64 {
+        self.keys + self.active.len() as u64
+    }
+}
+
 impl Cold {
     pub(super) fn open(path: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
         let versions = SequenceNumberCounter::default();
@@ -110,12 +163,14 @@ impl Cold {
             .data_block_compression_policy(CompressionPolicy::new([CompressionType::None, CompressionType::None, CompressionType::Lz4]));
         let tree = config.open().map_err(|error| Error::Damaged(find_damage(&path).unwrap_or_else(|| unplaced(&error))))?;
         let visible = tree.get_highest_persisted_seqno().map_or(FIRST_SEQUENCE, |highest| highest + 1);
+        let view = View::of(&tree);
         Ok(Self {
             tree,
             path,
             versions,
             visible: AtomicU64::new(visible),
             recent: Recent::new(),
+            view: RwLock::new(Arc::new(view)),
             damage: OnceLock::new(),
             compacting: Mutex::default(),
             removed: AtomicU64::new(0),
@@ -181,7 +236,7 @@ impl Cold {
     /// So many keys of ended executions were removed.
     pub(super) fn note_removed(&self, keys: u64) {
         let removed = self.removed.fetch_add(keys, Ordering::Relaxed) + keys;
-        if removed >= REMOVED_MIN && removed * REMOVED_PART >= self.tree.approximate_len() as u64 {
+        if removed >= REMOVED_MIN && removed * REMOVED_PART >= self.view().len() {
             self.make_room(MakingRoom::No, MakingRoom::Wanted);
         }
     }
@@ -238,7 +293,7 @@ impl Cold {
         if from >= to {
             return Ok(Vec::new());
         }
-        let rows = self.read(|visible| self.tree.range(row_key(table, from)..row_key(table, to), visible, None));
+        let rows = self.scan(|visible| self.tree.range(row_key(table, from)..row_key(table, to), visible, None));
         let pair = |row: lsm_tree::IterGuardImpl| {
             let (key, value) = row.into_inner().map_err(|error| self.damaged(&error))?;
             Ok((Bytes::from(key).slice(2..), Bytes::from(value)))
@@ -253,7 +308,7 @@ impl Cold {
     pub(super) fn records_after(&self, entity: EntityId, after: Position, end: Position, page: &mut Page) -> Result<Room, Error> {
         let wanted = records_key(entity, Position(after.0.saturating_add(1)));
         let first = records_key(entity, Position(0));
-        let (mut before, following) = self.read(|visible| {
+        let (mut before, following) = self.scan(|visible| {
             let before = self.tree.range(first.clone()..=wanted.clone(), visible, None);
             let bounds = (std::ops::Bound::Excluded(wanted.clone()), std::ops::Bound::Excluded(records_key(entity, end)));
             (before, self.tree.range(bounds, visible, None))
@@ -271,7 +326,7 @@ impl Cold {
     /// Fills `page` with chunks that begin before `before`, newest first.
     pub(super) fn records_before(&self, entity: EntityId, before: Position, page: &mut Page) -> Result<Room, Error> {
         let (from, to) = (records_key(entity, Position(0)), records_key(entity, before));
-        let segments = self.read(|visible| self.tree.range(from.clone()..to.clone(), visible, None));
+        let segments = self.scan(|visible| self.tree.range(from.clone()..to.clone(), visible, None));
         for segment in segments.rev() {
             let chunks = self.segment(entity, segment)?;
             if page.fill(chunks.into_iter().rev().filter(|chunk| chunk.first < before)) == Room::Gone {
@@ -294,13 +349,17 @@ impl Cold {
 
     /// The size of what would be flushed next.
     pub(super) fn memtable_bytes(&self) -> u64 {
-        self.tree.active_memtable().size()
+        self.view().active.size()
     }
 
     /// Closes the memtable, with `marker` in it. What comes later is not part of the next [`Cold::flush`].
     pub(super) fn seal(&self, marker: &Marker) {
         self.insert(MARKER_KEY.into(), marker.encode().into(), marker.sequence);
         self.tree.rotate_memtable();
+        let active = self.tree.active_memtable();
+        self.change_view(|view| {
+            view.sealed.push(std::mem::replace(&mut view.active, active));
+        });
         self.recent.seal();
         if self.wants_room() {
             self.removed.store(0, Ordering::Relaxed);
@@ -319,6 +378,11 @@ impl Cold {
         let lock = self.tree.get_flush_lock();
         let flushed = self.tree.flush(&lock, self.visible.load(Ordering::Acquire));
         flushed.map_err(|error| self.write_error(&error))?;
+        let flushed = View::of(&self.tree);
+        self.change_view(|view| {
+            view.take_tables(flushed);
+            view.sealed.clear();
+        });
         self.recent.flushed();
         self.make_room(MakingRoom::Sealed, MakingRoom::Due);
         Ok(())
@@ -365,11 +429,14 @@ impl Cold {
     fn guarded(&self, compact: impl FnOnce(u64) -> lsm_tree::Result<()>) -> Result<(), WriteError> {
         self.versions.set(0);
         let first_table = self.tree.next_table_id();
-        compact(self.visible.load(Ordering::Acquire)).map_err(|error| {
+        let compacted = compact(self.visible.load(Ordering::Acquire)).map_err(|error| {
             let _no_flush = self.tree.get_flush_lock();
             self.remove_rests(first_table);
             self.write_error(&error)
-        })
+        });
+        let after = View::of(&self.tree);
+        self.change_view(|view| view.take_tables(after));
+        compacted
     }
 
     /// The newest version: its tables stay for as long as it is held.
@@ -401,37 +468,45 @@ impl Cold {
 
     fn insert(&self, key: UserKey, value: UserValue, sequence: u64) {
         self.recent.add(xxh3_64(&key));
-        self.tree.insert(key, value, sequence);
+        self.view().active.insert(InternalValue::from_components(key, value, sequence, ValueType::Value));
     }
 
     /// What is in tables only leaves a trace in memory, which hides it.
     fn remove(&self, key: UserKey, sequence: u64) {
         self.recent.add(xxh3_64(&key));
-        self.tree.remove(key, sequence);
+        self.view().active.insert(InternalValue::new_tombstone(key, sequence));
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<UserValue>, Error> {
         let hash = xxh3_64(key);
-        let found = self.read(|visible| match self.recent.may_have(hash) {
-            true => self.tree.get(key, visible),
-            false => self.get_from_tables(key, visible, hash),
-        });
-        found.map_err(|error| self.damaged(&error))
+        // In this order. What the filter no longer has is in the view's tables; what these hold was visible before.
+        let may_be_recent = self.recent.may_have(hash);
+        let view = self.view();
+        let visible = self.visible.load(Ordering::Acquire);
+        let in_memory = || std::iter::once(&view.active).chain(view.sealed.iter().rev()).find_map(|memtable| memtable.get(key, visible));
+        let found = match may_be_recent.then(in_memory).flatten() {
+            Some(entry) => Some(entry),
+            None => (view.tables)(key, visible, hash).map_err(|error| self.damaged(&error))?,
+        };
+        Ok(found.filter(|entry| !entry.is_tombstone()).map(|entry| entry.value))
     }
 
-    /// As the tree does it for what is not in memory. `hash` is the one that its tables' filters are made with.
-    fn get_from_tables(&self, key: &[u8], visible: u64, hash: u64) -> lsm_tree::Result<Option<UserValue>> {
-        let version = self.tree.current_version();
-        for table in version.iter_levels().flat_map(|level| level.iter()).filter_map(|run| run.get_for_key(key)) {
-            if let Some(entry) = table.get(key, visible, hash)? {
-                return Ok((!entry.is_tombstone()).then_some(entry.value));
-            }
-        }
-        Ok(None)
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change_view(&self, change: impl FnOnce(&mut View)) {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = View::clone(&view);
+        change(&mut changed);
+        let before = std::mem::replace(&mut *view, Arc::new(changed));
+        drop(view);
+        // Taking a memtable apart takes a while.
+        drop(before);
     }
 
     /// Reads what is visible, from one version of the tree that is not newer than that.
-    fn read<T>(&self, read: impl Fn(u64) -> T) -> T {
+    fn scan<T>(&self, read: impl Fn(u64) -> T) -> T {
         loop {
             let version = self.tree.current_version().id();
             let found = read(self.visible.load(Ordering::Acquire));
@@ -519,3 +594,6 @@ fn records_key(entity: EntityId, first: Position) -> UserKey {
 fn unplaced(error: &lsm_tree::Error) -> String {
     format!("the cold store: {error:?}")
 }
+
+#[cfg(test)]
+mod tests;
