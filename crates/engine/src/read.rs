@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use skald_interpreter::note::Origin;
 use skald_interpreter::{Event, EventKind, Identity, Note, Record, Status, journal};
 use skald_store::{Direction, EntityId, Position, Store, StoredChunk, Table};
 
@@ -77,7 +76,7 @@ fn identity_of(records: &[Record]) -> Option<Identity> {
     Some(Identity {
         execution_arn: origin.execution_arn(),
         machine_arn: origin.machine_arn(),
-        origin: Origin::clone(origin),
+        origin: Arc::clone(origin),
         input: input.clone(),
         started_at: *at,
     })

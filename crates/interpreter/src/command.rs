@@ -1,5 +1,7 @@
 //! What is asked of an execution.
 
+use std::sync::Arc;
+
 use skald_query::Payload;
 
 use crate::event::EventId;
@@ -9,7 +11,7 @@ use crate::note::Origin;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Begin. Only the first command of an execution may be this.
-    Start { origin: Box<Origin>, input: Payload },
+    Start { origin: Arc<Origin>, input: Payload },
     /// Go on where a slice ended.
     Continue,
     /// The clock moved: whatever is due by [`crate::Context::now`] happens.

@@ -164,7 +164,7 @@ impl Slice<'_, '_, '_> {
         }
     }
 
-    fn start(&mut self, origin: Box<Origin>, input: Payload) -> Result<(), Ended> {
+    fn start(&mut self, origin: Arc<Origin>, input: Payload) -> Result<(), Ended> {
         let role_arn = origin.role_arn.clone();
         self.note(Note::Created(origin));
         let most = self.identity().origin.is_express().then_some(EXPRESS_SECONDS_MAX);

@@ -39,7 +39,7 @@ pub struct Execution {
 /// Who an execution is: fixed by its first records.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
-    pub origin: Origin,
+    pub origin: Arc<Origin>,
     pub execution_arn: String,
     pub machine_arn: String,
     pub input: Payload,

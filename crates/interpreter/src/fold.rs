@@ -212,11 +212,10 @@ impl Execution {
     }
 
     fn begin(&mut self, event: &Event, input: Payload, start_at: &Arc<str>) {
-        if let Some(identity) = &self.identity {
-            let mut identity = Identity::clone(identity);
+        if let Some(identity) = &mut self.identity {
+            let identity = Arc::make_mut(identity);
             identity.input = input.clone();
             identity.started_at = event.at;
-            self.identity = Some(Arc::new(identity));
         }
         self.status = Status::Running;
         // The first state's Entered event has 0 before it, not 1. SOURCE: history.md §3.
@@ -337,11 +336,11 @@ impl Execution {
 }
 
 /// An identity before `ExecutionStarted` says input and time.
-fn newborn(origin: &Origin) -> Identity {
+fn newborn(origin: &Arc<Origin>) -> Identity {
     Identity {
         execution_arn: origin.execution_arn(),
         machine_arn: origin.machine_arn(),
-        origin: origin.clone(),
+        origin: Arc::clone(origin),
         input: Payload::empty_object(),
         started_at: skald_asl::Timestamp::default(),
     }

@@ -1,5 +1,7 @@
 //! Notes: what only Skald needs to remember. Never shown in a history.
 
+use std::sync::Arc;
+
 use skald_asl::Timestamp;
 
 use crate::event::{EventId, FrameId};
@@ -7,7 +9,7 @@ use crate::event::{EventId, FrameId};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// The first record of every execution: who it is. Never changes.
-    Created(Box<Origin>),
+    Created(Arc<Origin>),
     /// A failed state is tried again. Child frames of the state are cut; the thread goes on from `after`.
     RetryScheduled { frame: FrameId, retrier: u32, due: Timestamp, after: EventId },
     /// A polled activity task was written to the worker's socket: it is not offered again.

@@ -54,7 +54,7 @@ impl Run {
             parent: None,
             express_id: None,
         };
-        run.command(Command::Start { origin: Box::new(origin), input: Payload::parse(input).expect("JSON") });
+        run.command(Command::Start { origin: Arc::new(origin), input: Payload::parse(input).expect("JSON") });
         run
     }
 

@@ -68,7 +68,7 @@ fn run(machine: &str, input: &str) -> String {
     };
     let mut execution = Execution::unborn(Arc::new(parsed.definition));
     let mut now = Timestamp::from_millis(1_700_000_000_000);
-    let mut command = Command::Start { origin: Box::new(Origin::default()), input };
+    let mut command = Command::Start { origin: Arc::new(Origin::default()), input };
     for seed in 0..COMMANDS_MAX as u64 {
         let budget = Budget::of_steps(SLICE_STEPS_MAX);
         let mut context = Context { now, dice: Dice::seeded(seed), world: &Nowhere, budget, cancel: None, machine_deleted: false };

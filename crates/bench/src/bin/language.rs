@@ -156,7 +156,7 @@ fn task() {
             machine_deleted: false,
         };
         let input = Payload::trusted(text);
-        execution.advance(Command::Start { origin: Box::new(Origin::default()), input }, &mut context());
+        execution.advance(Command::Start { origin: Arc::new(Origin::default()), input }, &mut context());
         let scheduled = execution.outstanding()[0].scheduled();
         let answer = TaskAnswer::Succeeded { output: Payload::trusted(text) };
         execution.advance(Command::CallAnswered { scheduled, answer }, &mut context());

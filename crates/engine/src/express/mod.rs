@@ -94,7 +94,7 @@ pub(crate) async fn start_sync(
     let seat = Seat::take(shared, &machine.fate, room).ok_or_else(|| StartSyncExecutionError::StateMachineDeleting(machine.arn()))?;
     let origin = origin(shared, machine, request.name, request.trace_header);
     let mut run = Run::new(seat, entity_in(shared, NO_PARTITION), &machine.revision);
-    let start = Command::Start { origin: Box::new(origin), input: request.input };
+    let start = Command::Start { origin, input: request.input };
     let ended = match run.may_be_slow(&start) {
         true => detached(run, start).await,
         false => match run.decide_here(start) {
@@ -154,7 +154,7 @@ async fn begin(shared: Arc<Shared>, run: Run, entity: EntityId, row: Row, reply:
 
 /// Runs an execution to its end, and notes that.
 async fn see_through(shared: Arc<Shared>, run: Run, entity: EntityId, row: Row) {
-    let start = Command::Start { origin: Box::new(row.origin), input: row.input };
+    let start = Command::Start { origin: row.origin, input: row.input };
     match run.see_end(start).await {
         // Its seat is kept until its row is gone.
         Ok(_run) => strike_out(&shared, entity).await,
@@ -264,9 +264,9 @@ fn room_kib(input_bytes: usize) -> u32 {
     u32::try_from(kib).unwrap_or(u32::MAX)
 }
 
-fn origin(shared: &Shared, machine: &Machined, name: Option<String>, trace_header: Option<String>) -> Origin {
+fn origin(shared: &Shared, machine: &Machined, name: Option<String>, trace_header: Option<String>) -> Arc<Origin> {
     let name = name.unwrap_or_else(|| shared.entropy.uuid());
-    Origin { express_id: Some(shared.entropy.uuid()), ..machine.origin(name, trace_header) }
+    Arc::new(Origin { express_id: Some(shared.entropy.uuid()), ..machine.origin(name, trace_header) })
 }
 
 /// Its number among entities: no journal belongs to it.

@@ -1,5 +1,7 @@
 //! The row of an asynchronous execution that has begun and not ended. Bytes that outlive the process.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use skald_interpreter::note::Origin;
 use skald_interpreter::{Note, Record, journal};
@@ -10,7 +12,7 @@ const VERSION: u8 = 1;
 /// What is needed to run it again from the start.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
-    pub(super) origin: Origin,
+    pub(super) origin: Arc<Origin>,
     pub(super) input: Payload,
 }
 
@@ -18,7 +20,7 @@ impl Row {
     /// Version, the Express id and the origin's record with their lengths, and the input's text.
     pub(super) fn encode(&self) -> Bytes {
         let id = self.origin.express_id.as_deref().unwrap_or_default();
-        let origin = journal::encode(&[Record::Note(Note::Created(Box::new(self.origin.clone())))]);
+        let origin = journal::encode(&[Record::Note(Note::Created(Arc::clone(&self.origin)))]);
         let mut bytes = Vec::with_capacity(9 + id.len() + origin.len() + self.input.byte_count());
         bytes.push(VERSION);
         for part in [id.as_bytes(), &origin] {
@@ -34,9 +36,9 @@ impl Row {
         let (id, rest) = part(rest)?;
         let (created, input) = part(rest)?;
         let Some(Record::Note(Note::Created(mut origin))) = journal::decode(created, 1).ok()?.pop() else { return None };
-        origin.express_id = Some(String::from_utf8(id.to_vec()).ok()?);
+        Arc::make_mut(&mut origin).express_id = Some(String::from_utf8(id.to_vec()).ok()?);
         let input = Payload::parse(std::str::from_utf8(input).ok()?).ok()?;
-        Some(Self { origin: *origin, input })
+        Some(Self { origin, input })
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
             express_id: Some("6a0b".to_owned()),
             ..Origin::default()
         };
-        let row = Row { origin, input: Payload::trusted("{ \"a\": 1.0 }") };
+        let row = Row { origin: Arc::new(origin), input: Payload::trusted("{ \"a\": 1.0 }") };
         let bytes = row.encode();
         assert_eq!(Row::decode(&bytes), Some(row));
         for length in 0..bytes.len() {

@@ -78,7 +78,7 @@ impl Owner {
         live.birth = Some(Birth { at: now, name: key.clone(), record: reserved.encode(), _counted: counted });
         live.logging.clone_from(&machine.revision.logging);
         live.waiting.push(Waiting::Started(reply, started));
-        live.queue.push_back(Item::Command(Command::Start { origin: Box::new(origin), input }));
+        live.queue.push_back(Item::Command(Command::Start { origin: Arc::new(origin), input }));
         self.entities.insert(entity, live);
         self.starting.insert(key, entity);
         self.decide(entity);

@@ -337,7 +337,7 @@ fn a_log_that_is_not_written_drops_and_counts() {
         cancel: None,
         machine_deleted: false,
     };
-    let start = Command::Start { origin: Box::default(), input: Payload::empty_object() };
+    let start = Command::Start { origin: Arc::default(), input: Payload::empty_object() };
     let records = execution.advance(start, &mut context);
     let events = records.len() as u64 - 1;
     let logging = Arc::new(crate::execution_log::Logging::of(r#"{"level":"ALL"}"#).expect("it is on"));

@@ -2,6 +2,8 @@
 //!
 //! These lists are the format of one fold version: whoever changes them raises it.
 
+use std::sync::Arc;
+
 use crate::execution::{Identity, Owed, Status};
 use crate::frame::{Doing, FanOut, Frame, Iterations, Phase, RunningTask, Step, Target, Visit};
 use crate::journal::DecodeError;
@@ -68,7 +70,7 @@ impl Field for Identity {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let origin = Origin::read(reader)?;
+        let origin = Arc::<Origin>::read(reader)?;
         Ok(Self {
             execution_arn: origin.execution_arn(),
             machine_arn: origin.machine_arn(),

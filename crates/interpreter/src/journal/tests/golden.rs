@@ -5,6 +5,7 @@
 //! new version's files would hold.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use skald_query::Payload;
 
@@ -68,7 +69,7 @@ fn listing(bytes: &[u8]) -> String {
 }
 
 fn records() -> Vec<Record> {
-    let mut records = vec![Record::Note(Note::Created(Box::new(Origin {
+    let mut records = vec![Record::Note(Note::Created(Arc::new(Origin {
         partition: "aws".to_owned(),
         region: "eu-central-1".to_owned(),
         account: "123456789012".to_owned(),

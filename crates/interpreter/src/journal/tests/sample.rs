@@ -114,7 +114,7 @@ impl Source<'_> {
 
     fn note(&mut self) -> Note {
         match self.below(4) {
-            0 => Note::Created(Box::new(Origin {
+            0 => Note::Created(Arc::new(Origin {
                 partition: self.text(),
                 region: self.text(),
                 account: self.text(),

@@ -38,7 +38,7 @@ fn identity(source: &mut Source<'_>) -> Identity {
     Identity {
         execution_arn: origin.execution_arn(),
         machine_arn: origin.machine_arn(),
-        origin,
+        origin: Arc::new(origin),
         input: source.payload(),
         started_at: source.instant(),
     }

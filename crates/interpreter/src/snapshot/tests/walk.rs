@@ -93,7 +93,7 @@ impl Walk {
             express_id: None,
         };
         let input = Payload::parse(r#"{"items":[1,2,7,3]}"#).expect("JSON");
-        walk.command(Command::Start { origin: Box::new(origin), input });
+        walk.command(Command::Start { origin: Arc::new(origin), input });
         for _ in 0..STEPS_MAX {
             if walk.execution.is_settled() {
                 break;
