@@ -16,6 +16,7 @@ mod meter;
 mod own;
 mod peer;
 mod process;
+mod relay;
 mod report;
 mod server;
 mod workload;
@@ -77,6 +78,9 @@ struct Arguments {
     /// Is one of the servers that the others are measured with.
     #[arg(value_enum, hide = true)]
     serve: Option<OwnServer>,
+    /// Whom that server calls.
+    #[arg(long, hide = true)]
+    called: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,7 +131,7 @@ impl Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(server) = arguments.serve {
-        return own::serve(server);
+        return own::serve(server, arguments.called.as_deref());
     }
     let began = Instant::now();
     let mut report = Report::default();
@@ -159,6 +163,9 @@ fn measure(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
     }
     if wants(Workload::Fakecloud) {
         attempt(report, "fakecloud", |report| peer::fakecloud::measure(report, ground, &arguments.peers, in_flights));
+    }
+    if wants(Workload::W2Endpoint) || wants(Workload::Restate) {
+        attempt(report, "the relay", |report| saga::measure_relay(report, ground, in_flights));
     }
     for (workload, by) in [(Workload::W2Endpoint, By::Endpoint), (Workload::W2Activity, By::Activity), (Workload::W2Python, By::Python)] {
         if wants(workload) {

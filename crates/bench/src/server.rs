@@ -62,6 +62,13 @@ impl Server {
         Self::spawn(command)
     }
 
+    /// The one that calls `endpoint`.
+    pub fn start_relay(endpoint: &Self) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["relay", "--called", &endpoint.address]);
+        Self::spawn(command)
+    }
+
     fn spawn(mut command: Command) -> anyhow::Result<Self> {
         let began = Instant::now();
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;

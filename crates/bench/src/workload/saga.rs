@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Ground, ORDER, meter, run_workflows};
+use super::{Ground, ORDER, compare_with_ceiling, meter, run_workflows};
 use crate::bar::SAGA_ENDPOINT;
 use crate::client::text_of;
 use crate::lane::{Shown, Started, Worker};
@@ -13,7 +13,10 @@ use crate::meter::{Meter, Tells};
 use crate::report::{Report, Row};
 use crate::server::{Server, Setup};
 
-const STEPS: [&str; 4] = ["createOrder", "processPayment", "reserveInventory", "startDelivery"];
+/// A server that calls the functions, answers, and keeps nothing: the ceiling of any engine's saga by this endpoint.
+pub const RELAY: &str = "relay: the saga's calls, nothing kept";
+
+pub const STEPS: [&str; 4] = ["createOrder", "processPayment", "reserveInventory", "startDelivery"];
 
 /// Polls that wait for each activity.
 const WORKERS_A_STEP: usize = 8;
@@ -74,9 +77,30 @@ pub fn measure(report: &mut Report, ground: &Ground, by: By, in_flights: &[usize
     for in_flight in in_flights {
         let mut row = Row::new(name, *in_flight);
         run_workflows(&mut row, &meter, &started, ground.duration, workers)?;
+        if by == By::Endpoint {
+            compare_with_ceiling(report, &mut row, RELAY);
+        }
         report.add(row);
     }
     server.stop()
+}
+
+pub fn measure_relay(report: &mut Report, ground: &Ground, in_flights: &[usize]) -> anyhow::Result<()> {
+    let endpoint = Server::start_own("endpoint")?;
+    let server = Server::start_relay(&endpoint)?;
+    let started = Started {
+        host: server.address.clone(),
+        machine: "arn:aws:states:us-east-1:123456789012:stateMachine:Saga".to_owned(),
+        input: ORDER.to_owned(),
+        shown: Shown::Everything,
+    };
+    let meter = Meter { metrics: None, beside: vec![endpoint.id()], ..meter(&server) };
+    for in_flight in in_flights {
+        let mut row = Row::new(RELAY, *in_flight);
+        run_workflows(&mut row, &meter, &started, ground.duration, Vec::new)?;
+        report.add(row);
+    }
+    Ok(())
 }
 
 fn definition(resources: &[String]) -> Value {
