@@ -12,7 +12,8 @@ use crate::http;
 use crate::meter::Meter;
 use crate::report::{Report, Row};
 use crate::server::{Peer, Server};
-use crate::workload::{Ground, ORDER, repeat_requests};
+use crate::workload::saga::RELAY;
+use crate::workload::{Ground, ORDER, compare_with_ceiling, repeat_requests};
 
 const WORKER: &str = include_str!("restate_worker.mjs");
 
@@ -70,6 +71,7 @@ pub fn measure(report: &mut Report, ground: &Ground, peers: &Path, in_flights: &
     for in_flight in in_flights {
         let mut row = Row::new("W2 saga, Restate, 2 partitions", *in_flight);
         repeat_requests(&mut row, &meter, &ingress, std::slice::from_ref(&request), "done", ground.duration)?;
+        compare_with_ceiling(report, &mut row, RELAY);
         report.add(row);
     }
     Ok(())
