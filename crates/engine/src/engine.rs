@@ -109,10 +109,10 @@ impl Engine {
             tokio::spawn(watch_over(Arc::clone(&shared), tokio::spawn(owner.run(receivers))));
             let (done, when) = oneshot::channel();
             let _ = inbox.answers.send(Answer::WhenLoaded { done });
-            loaded.push(when);
+            loaded.push(inbox.heard(when));
         }
-        for when in loaded {
-            let _ = when.await;
+        for heard in loaded {
+            heard.await;
         }
         let engine = Self { shared };
         tokio::spawn(express::run_again(Arc::clone(&engine.shared), unfinished));
@@ -141,7 +141,7 @@ impl Engine {
         for inbox in &shared.owners {
             let (done, closed) = oneshot::channel();
             if inbox.answers.send(Answer::Close { done }).is_ok() {
-                let _ = closed.await;
+                inbox.heard(closed).await;
             }
         }
         shared.perform.shut_down().await;

@@ -21,6 +21,17 @@ pub(crate) struct Inbox {
     pub(crate) answers: mpsc::UnboundedSender<Answer>,
 }
 
+impl Inbox {
+    /// Waits for the answer to a message, or for the end of the owner. What is sent while that goes away may be left in the
+    /// channel, unread, for as long as there are senders: its answer would be waited for in vain.
+    pub(crate) async fn heard(&self, answered: oneshot::Receiver<()>) {
+        tokio::select! {
+            _ = answered => {}
+            () = self.answers.closed() => {}
+        }
+    }
+}
+
 /// From callers. May be refused when the inbox is full.
 pub(crate) enum Request {
     Start(Box<Start>),
@@ -127,4 +138,20 @@ pub(crate) enum Answer {
     Close {
         done: oneshot::Sender<()>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_owner_that_is_gone() {
+        let (requests, _) = mpsc::channel(1);
+        let (answers, received) = mpsc::unbounded_channel();
+        let inbox = Inbox { requests, answers };
+        // As what was left unread would keep it.
+        let (_done, when) = oneshot::channel();
+        drop(received);
+        inbox.heard(when).await;
+    }
 }
