@@ -7,8 +7,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use axum::body::Body;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;

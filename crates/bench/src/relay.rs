@@ -1,5 +1,5 @@
-//! The least that a server does for a saga of four Tasks: it calls the functions, and answers. It keeps nothing, and checks
-//! nothing; so what it costs is HTTP, three times over, and no workflow engine is cheaper under this client.
+//! The least that a server does for a saga of four Tasks: it calls the functions, and answers. It keeps nothing, checks
+//! nothing and signs nothing, so what it costs is HTTP with the client and with the functions.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
