@@ -17,7 +17,14 @@ struct Calendar {
 /// `20150830T123600Z`, as in `x-amz-date`.
 pub fn amz_date(at_seconds: u64) -> String {
     let Calendar { year, month, day, hour, minute, second, .. } = Calendar::at(at_seconds);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    let mut text = String::with_capacity(16);
+    for (number, mark) in
+        [(year / 100, None), (year % 100, None), (month, None), (day, Some('T')), (hour, None), (minute, None), (second, Some('Z'))]
+    {
+        text.extend([number / 10 % 10, number % 10].map(|digit| char::from(b'0' + digit as u8)));
+        text.extend(mark);
+    }
+    text
 }
 
 /// `Sun, 30 Aug 2015 12:36:00 GMT`, as in `Date`.

@@ -1,5 +1,7 @@
 //! Every way to name a Lambda function.
 
+use crate::arn;
+
 /// A function as something refers to it: `arn:…:function:name[:qualifier]`, `account:function:name[:qualifier]`,
 /// `function:name`, `name[:qualifier]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl<'a> FunctionReference<'a> {
     pub fn parse(text: &'a str) -> Result<Self, FunctionReferenceError> {
         let mut parts = [""; PARTS_MAX];
         let mut count = 0;
-        for part in text.split(':') {
+        for part in arn::split(text, b':') {
             let Some(place) = parts.get_mut(count) else { return Err(FunctionReferenceError { text: text.to_owned() }) };
             (*place, count) = (part, count + 1);
         }

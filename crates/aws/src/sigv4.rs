@@ -11,11 +11,24 @@ use std::sync::{Mutex, PoisonError};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::arn::split;
 use crate::date::amz_date;
-use crate::hex::hex;
+use crate::hex::{hex, push_hex};
 
 /// A day's letters at the beginning of `x-amz-date`.
 const DAY_BYTES: usize = 8;
+
+/// By byte, whether it goes as it is into a URI.
+static UNRESERVED: [bool; 256] = {
+    let mut unreserved = [false; 256];
+    let mut byte = 0;
+    while byte < unreserved.len() {
+        let code = byte as u8;
+        unreserved[byte] = code.is_ascii_alphanumeric() || matches!(code, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    unreserved
+};
 
 /// Who signs.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,13 +99,14 @@ impl Signer {
 
         let canonical = canonical_request(&Request { headers: &headers, ..request.clone() }, &self.service);
         let key = self.key_of_day(&date[..DAY_BYTES], &scope);
-        let signature = hex(&finish(key, string_to_sign(&canonical.text, &scope).as_bytes()));
         let mut authorization = String::with_capacity(256);
         authorization.extend(["AWS4-HMAC-SHA256 Credential=", &self.credentials.access_key_id, "/"]);
         push_scope(&mut authorization, &date, &scope);
-        authorization.extend([", SignedHeaders=", &canonical.signed_headers, ", Signature=", &signature]);
+        authorization.extend([", SignedHeaders=", &canonical.signed_headers, ", Signature="]);
+        push_hex(&mut authorization, &finish(key, dated_string_to_sign(&canonical.text, &date, &scope).as_bytes()));
 
-        let mut added = vec![("x-amz-date", date)];
+        let mut added = Vec::with_capacity(3);
+        added.push(("x-amz-date", date));
         added.extend(self.credentials.session_token.clone().map(|token| ("x-amz-security-token", token)));
         added.push(("authorization", authorization));
         added
@@ -125,7 +139,9 @@ pub fn canonical_request(request: &Request<'_>, service: &str) -> CanonicalReque
     let mut text = String::with_capacity(512);
     text.extend([request.method, "\n"]);
     push_canonical_path(&mut text, request.path, service);
-    text.extend(["\n", &canonical_query(request.query), "\n"]);
+    text.push('\n');
+    push_canonical_query(&mut text, request.query);
+    text.push('\n');
     let mut signed_headers = String::with_capacity(64);
     for same in headers.chunk_by(|left, right| left.0 == right.0) {
         let name = &*same[0].0;
@@ -139,17 +155,22 @@ pub fn canonical_request(request: &Request<'_>, service: &str) -> CanonicalReque
         }
         text.push('\n');
     }
-    text.extend(["\n", &signed_headers, "\n", &hex(&Sha256::digest(request.body))]);
+    text.extend(["\n", &signed_headers, "\n"]);
+    push_hex(&mut text, &Sha256::digest(request.body));
     CanonicalRequest { text, signed_headers }
 }
 
 /// What the signature is computed over.
 pub fn string_to_sign(canonical_request: &str, scope: &Scope<'_>) -> String {
-    let date = amz_date(scope.at_seconds);
+    dated_string_to_sign(canonical_request, &amz_date(scope.at_seconds), scope)
+}
+
+fn dated_string_to_sign(canonical_request: &str, date: &str, scope: &Scope<'_>) -> String {
     let mut text = String::with_capacity(192);
-    text.extend(["AWS4-HMAC-SHA256\n", &date, "\n"]);
-    push_scope(&mut text, &date, scope);
-    text.extend(["\n", &hex(&Sha256::digest(canonical_request.as_bytes()))]);
+    text.extend(["AWS4-HMAC-SHA256\n", date, "\n"]);
+    push_scope(&mut text, date, scope);
+    text.push('\n');
+    push_hex(&mut text, &Sha256::digest(canonical_request.as_bytes()));
     text
 }
 
@@ -159,11 +180,21 @@ pub fn signature(string_to_sign: &str, scope: &Scope<'_>, secret_access_key: &st
     hex(&finish(signing_key(scope, &date[..DAY_BYTES], secret_access_key), string_to_sign.as_bytes()))
 }
 
-/// Percent-encodes all but letters, digits, `-`, `.`, `_`, `~`.
-pub fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len() + 16);
-    push_encoded(&mut encoded, text);
-    encoded
+/// Puts `plain` behind what `text` holds, percent-encoded but for letters, digits, `-`, `.`, `_`, `~`.
+pub fn push_encoded(text: &mut String, plain: &str) {
+    let mut rest = plain;
+    while let Some(index) = rest.bytes().position(|byte| !UNRESERVED[usize::from(byte)]) {
+        // Reserved ASCII, or the first byte of a character of several.
+        let (before, reserved) = rest.split_at(index);
+        text.push_str(before);
+        let (character, behind) = reserved.split_at(reserved.chars().next().map_or(1, char::len_utf8));
+        for byte in character.bytes() {
+            let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
+            text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+        rest = behind;
+    }
+    text.push_str(rest);
 }
 
 fn push_scope(text: &mut String, date: &str, scope: &Scope<'_>) {
@@ -179,6 +210,10 @@ fn lower_case(name: &str) -> Cow<'_, str> {
 
 /// A header's value, with one blank for however many.
 fn push_trimmed(text: &mut String, value: &str) {
+    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        text.push_str(value);
+        return;
+    }
     for (index, word) in value.split_whitespace().enumerate() {
         text.extend([if index == 0 { "" } else { " " }, word]);
     }
@@ -191,7 +226,7 @@ fn push_canonical_path(text: &mut String, path: &str, service: &str) {
         return;
     }
     let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
+    for segment in split(path, b'/') {
         match segment {
             "" | "." => {}
             ".." => drop(segments.pop()),
@@ -208,27 +243,13 @@ fn push_canonical_path(text: &mut String, path: &str, service: &str) {
 }
 
 /// Sorted by name, then value, as encoded on the wire; a name without `=` has an empty value.
-fn canonical_query(query: &str) -> String {
+fn push_canonical_query(text: &mut String, query: &str) {
     let mut pairs: Vec<(&str, &str)> =
         query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
     pairs.sort_unstable();
-    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
-}
-
-fn push_encoded(text: &mut String, plain: &str) {
-    let is_reserved = |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let mut rest = plain;
-    while let Some(index) = rest.as_bytes().iter().position(is_reserved) {
-        // Reserved ASCII, or the first byte of a character of several.
-        text.push_str(&rest[..index]);
-        let character = rest[index..].chars().next().map_or(1, char::len_utf8);
-        for byte in &rest.as_bytes()[index..index + character] {
-            let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
-            text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-        rest = &rest[index + character..];
+    for (index, (name, value)) in pairs.into_iter().enumerate() {
+        text.extend([if index == 0 { "" } else { "&" }, name, "=", value]);
     }
-    text.push_str(rest);
 }
 
 fn signing_key(scope: &Scope<'_>, day: &str, secret_access_key: &str) -> Hmac<Sha256> {

@@ -103,7 +103,7 @@ impl ScriptedTasks {
         if token.scheduled != call.scheduled_event {
             self.world.violation(format!("the token of event {} says {}", call.scheduled_event, token.scheduled));
         }
-        actors::hold_token(&self.world, HeldToken::new(text, call.state_name.clone(), token, &self.world));
+        actors::hold_token(&self.world, HeldToken::new(text, call.state_name.to_string(), token, &self.world));
     }
 }
 
@@ -152,7 +152,7 @@ fn names_of(call: &Call) -> Vec<String> {
         Resource::Service { service, action, .. } => format!("{service}:{action}"),
     };
     let call_number = |id: EventId| format!("{}@{id}", call.state_name);
-    vec![call_number(call.scheduled_event), call.state_name.clone(), resource]
+    vec![call_number(call.scheduled_event), call.state_name.to_string(), resource]
 }
 
 /// The first text in the parameters that is a token.

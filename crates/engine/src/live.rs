@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, RwLock};
 
 use skald_interpreter::{Execution, Identity, Status};
-use skald_store::EntityId;
+use skald_store::{EntityId, EntityMap};
 
 use crate::execution::{Described, ExecutionStatus, Listed};
 use crate::keys::list_suffix;
@@ -34,7 +34,7 @@ pub(crate) struct Live {
 /// Executions that ended a short while ago, as the store has them.
 #[derive(Default)]
 struct Ended {
-    by_entity: HashMap<EntityId, Arc<Summary>>,
+    by_entity: EntityMap<Arc<Summary>>,
     /// By a hash of machine and name: whoever asks for one asks by these.
     by_name: HashMap<u64, EntityId>,
     hasher: RandomState,
@@ -44,7 +44,7 @@ struct Ended {
 
 #[derive(Default)]
 struct Published {
-    by_entity: HashMap<EntityId, Arc<Summary>>,
+    by_entity: EntityMap<Arc<Summary>>,
     /// By machine, in list order.
     by_machine: HashMap<Arc<[u8]>, BTreeMap<[u8; 24], EntityId>>,
 }

@@ -1,11 +1,10 @@
 //! Reads: past the owners, of what is durable.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use skald_interpreter::{Event, EventKind, Identity, Note, Record, Status, journal};
-use skald_store::{Direction, EntityId, Position, Store, StoredChunk, Table};
+use skald_store::{Direction, EntityId, EntitySet, Position, Store, StoredChunk, Table};
 
 use crate::catalog::Machined;
 use crate::error::{DescribeExecutionError, Fault, HistoryError, ListExecutionsError};
@@ -185,7 +184,7 @@ pub(crate) async fn list(
     let wanted = page.limit + 1;
     // One look at what is live: an execution may be woken or end while the table is read, and is listed once all the same.
     let live = shared.live.list(&machine.prefix, status, after, wanted);
-    let mut seen: HashSet<EntityId> = live.iter().map(|(_, summary)| summary.entity).collect();
+    let mut seen: EntitySet = live.iter().map(|(_, summary)| summary.entity).collect();
     let mut live = live.into_iter().peekable();
     let mut found: Vec<([u8; 24], Listed)> = Vec::new();
     loop {

@@ -1,6 +1,5 @@
 //! What owners, readers and callers of one engine share.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +8,7 @@ use skald_asl::Timestamp;
 use skald_aws::hex;
 use skald_integrations::Perform;
 use skald_interpreter::{Dice, Identity, Record};
-use skald_store::{EntityId, PartitionId, Store};
+use skald_store::{EntityId, EntityMap, PartitionId, Store};
 use tokio::sync::Notify;
 
 use crate::activity::Queues;
@@ -118,7 +117,7 @@ pub(crate) fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
 /// Counts calls that run, so that a graceful stop can wait for them.
 #[derive(Default)]
 pub(crate) struct RunningCalls {
-    by_entity: Mutex<HashMap<EntityId, u32>>,
+    by_entity: Mutex<EntityMap<u32>>,
     changed: Notify,
 }
 

@@ -1,5 +1,7 @@
 //! One call of a Task and its outcome.
 
+use std::sync::Arc;
+
 use skald_asl::states::Resource;
 use skald_query::Payload;
 
@@ -11,7 +13,7 @@ pub struct Call {
     pub scheduled_event: u64,
     /// A UUID derived from the identity: the Lambda request id of local functions.
     pub request_id: String,
-    pub state_name: String,
+    pub state_name: Arc<str>,
     /// Never an activity: those are polled for.
     pub resource: Resource,
     /// The effective input of a Lambda ARN, or the effective parameters of a service.

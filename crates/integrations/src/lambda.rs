@@ -10,6 +10,7 @@ mod function;
 mod gate;
 mod interpreter;
 mod invoke;
+mod lasting;
 mod output;
 mod process;
 mod runtime_api;

@@ -9,7 +9,7 @@ use skald_query::Payload;
 
 use crate::effect::Effect;
 use crate::event::{Completion, Event, EventId, EventKind, FrameId};
-use crate::frame::{Doing, Frame, Phase, Step, Target};
+use crate::frame::{Doing, Frame, Phase, RunningTask, Step, Target};
 use crate::note::Origin;
 
 /// The most events a history may hold. SOURCE: limits.md §1.
@@ -289,6 +289,15 @@ impl Execution {
             Owed::Report => Some(Effect::Report { ended: *id, parent: self.identity.as_ref()?.origin.parent.clone()? }),
         }));
         effects
+    }
+
+    /// Tasks that wait for a worker of the activity named: the offers that are outstanding.
+    pub fn offers(&self) -> impl Iterator<Item = (&str, &RunningTask)> {
+        let frames = (self.status == Status::Running).then(|| self.frames.values());
+        frames.into_iter().flatten().filter_map(|frame| match frame.task()? {
+            task @ RunningTask { target: Target::Activity { arn }, phase: Phase::Scheduled | Phase::Started, .. } => Some((&**arn, task)),
+            RunningTask { .. } => None,
+        })
     }
 
     /// The first instant at which a `Tick` would do something.

@@ -41,7 +41,7 @@ impl Members {
             Some(Value::String(text)) => text,
             Some(other) => return Err(unexpected(&other, "String")),
         };
-        let length = text.encode_utf16().count();
+        let length = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
         if let Some(bound) = broken_bound(length, &lengths) {
             let wanted = format!("have length {bound}");
             let value = match shown {

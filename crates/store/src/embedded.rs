@@ -28,6 +28,7 @@ pub mod repair;
 mod salvage;
 mod scan;
 mod shared;
+mod smoothing;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulated;
 mod space;
@@ -279,7 +280,7 @@ impl Store for EmbeddedStore {
 
     async fn remove(&self, removal: Removal) -> Result<(), Error> {
         self.shared.check_usable()?;
-        let mut known = Known::new();
+        let mut known = Known::default();
         for (entity, expected) in &removal.entities {
             // INVARIANT: without a tail, and as long as its position stays, an entity's keys in the cold tree stay. So
             // they are read here, and the thread that writes the log need not wait for the disk.
@@ -389,7 +390,7 @@ fn replay(log: &Log, cold: Cold, first_sequence: Option<u64>, beheaded: Option<u
             }
             Item::Removal(removal) => {
                 facts.latest_time = facts.latest_time.max(removal.at);
-                shared::remove(&cold, &mut tails, sequence, removal, &mut Known::new())?;
+                shared::remove(&cold, &mut tails, sequence, removal, &mut Known::default())?;
             }
             Item::Claim { .. } | Item::Manifest { .. } => {}
         }

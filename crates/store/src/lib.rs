@@ -7,6 +7,7 @@
 //! formats, and `engine` owns the keys of the tables.
 
 pub mod batch;
+mod by_entity;
 pub mod contract;
 pub mod memory;
 pub mod embedded;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 pub use batch::{
     Batch, Change, Chunk, EntityId, Entry, Epoch, Operation, PartitionId, Position, Removal, StoredChunk, StoredHead, Table, Urgency,
 };
+pub use by_entity::{EntityMap, EntitySet};
 
 /// What an append comes to, as a future that does not borrow the store.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'static>>;

@@ -40,7 +40,9 @@ fn signatures_are_those_of_botocore() {
 
 #[test]
 fn percent_encoding_leaves_only_unreserved_characters() {
-    assert_eq!(percent_encode("a-b.c_d~e/f:g é"), "a-b.c_d~e%2Ff%3Ag%20%C3%A9");
+    let mut encoded = "/".to_owned();
+    push_encoded(&mut encoded, "a-b.c_d~e/f:g é");
+    assert_eq!(encoded, "/a-b.c_d~e%2Ff%3Ag%20%C3%A9");
 }
 
 #[test]

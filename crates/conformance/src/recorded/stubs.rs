@@ -113,7 +113,7 @@ impl Stub {
     }
 
     pub(super) fn is_of(&self, call: &Call) -> bool {
-        self.resource == resource_of(call) && self.state.as_ref().is_none_or(|state| *state == call.state_name)
+        self.resource == resource_of(call) && self.state.as_ref().is_none_or(|state| **state == *call.state_name)
     }
 
     pub(super) fn has_parameters_of(&self, call: &Call) -> bool {

@@ -155,11 +155,11 @@ impl Run {
             }
             is_wanted
         });
-        for effect in &outstanding {
+        for effect in outstanding {
             match effect {
-                Effect::Call { scheduled, .. } if self.called.contains_key(scheduled) => {}
+                Effect::Call { scheduled, .. } if self.called.contains_key(&scheduled) => {}
                 Effect::Call { .. } if self.seat.shared.is_stopping() => return Err(Cut::Stopping),
-                Effect::Call { scheduled, nonce, .. } => self.call(*scheduled, *nonce, effect),
+                Effect::Call { scheduled, nonce, .. } => self.call(scheduled, nonce, effect),
                 // No Express definition has activities or jobs: it was refused. And nobody waits for its end by a task.
                 Effect::Offer { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => {}
             }
@@ -167,7 +167,7 @@ impl Run {
         Ok(())
     }
 
-    fn call(&mut self, scheduled: EventId, nonce: u64, effect: &Effect) {
+    fn call(&mut self, scheduled: EventId, nonce: u64, effect: Effect) {
         let Some(identity) = self.execution().identity() else { return };
         let shared = Arc::clone(&self.seat.shared);
         let running = Running::begin(Arc::clone(&shared), self.entity);

@@ -207,39 +207,42 @@ impl Owner {
         });
         live.settling.retain(|scheduled, _| wanted.contains(scheduled));
         let (shared, answers) = (Arc::clone(&self.shared), self.answers.clone());
-        let job_of = |effect: &Effect, submitted: &Payload, nonce| Job {
+        let job_of = |effect: Effect, submitted: Payload, nonce| Job {
             task: Task { shared: Arc::clone(&shared), entity, nonce, call: call_of(effect, &identity) },
             answers: answers.clone(),
-            submitted: submitted.clone(),
+            submitted,
         };
-        for effect in &outstanding {
+        for effect in outstanding {
             match effect {
-                Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(scheduled) => {}
+                Effect::Call { scheduled, .. } if stopping || live.calls.contains_key(&scheduled) => {}
                 Effect::Call { scheduled, nonce, .. } => {
-                    let task = Task { shared: Arc::clone(&shared), entity, nonce: *nonce, call: call_of(effect, &identity) };
-                    live.calls.insert(*scheduled, begin_call(task, answers.clone()));
+                    let task = Task { shared: Arc::clone(&shared), entity, nonce, call: call_of(effect, &identity) };
+                    live.calls.insert(scheduled, begin_call(task, answers.clone()));
                 }
                 Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } if stopping => {}
-                Effect::Follow { scheduled, submitted, nonce, .. } => {
-                    let follow = || tokio::spawn(job_of(effect, submitted, *nonce).follow()).abort_handle();
-                    live.follows.entry(*scheduled).or_insert_with(follow);
+                Effect::Follow { scheduled, ref submitted, nonce, .. } => {
+                    let submitted = submitted.clone();
+                    let follow = || tokio::spawn(job_of(effect, submitted, nonce).follow()).abort_handle();
+                    live.follows.entry(scheduled).or_insert_with(follow);
                 }
-                Effect::Cancel { scheduled, submitted, .. } => {
+                Effect::Cancel { scheduled, ref submitted, .. } => {
+                    let submitted = submitted.clone();
                     // Whoever cancels needs no token.
-                    live.settling.entry(*scheduled).or_insert_with(|| tokio::spawn(job_of(effect, submitted, 0).cancel()).abort_handle());
+                    let cancel = || tokio::spawn(job_of(effect, submitted, 0).cancel()).abort_handle();
+                    live.settling.entry(scheduled).or_insert_with(cancel);
                 }
                 Effect::Report { ended, parent } => {
                     let status = live.execution().status().clone();
                     let (shared, answers) = (Arc::clone(&shared), answers.clone());
-                    let (scheduled, parent, identity) = (*ended, parent.clone(), Arc::clone(&identity));
+                    let (scheduled, identity) = (ended, Arc::clone(&identity));
                     let report = async move {
                         children::tell(&Engine::of(shared), &parent, &identity, &status).await;
                         let _ = answers.send(Answer::Settled { entity, scheduled });
                     };
-                    live.settling.entry(*ended).or_insert_with(|| tokio::spawn(report).abort_handle());
+                    live.settling.entry(ended).or_insert_with(|| tokio::spawn(report).abort_handle());
                 }
                 Effect::Offer { scheduled, .. } => {
-                    if let Some((arn, key)) = live.offers.get(scheduled) {
+                    if let Some((arn, key)) = live.offers.get(&scheduled) {
                         self.shared.queues.offer(arn, key.clone());
                     }
                 }
@@ -311,14 +314,14 @@ fn withdraw_offers(shared: &Shared, live: &mut Entity, wanted: &BTreeSet<EventId
     });
 }
 
-pub(crate) fn call_of(effect: &Effect, identity: &Identity) -> Arc<Call> {
+pub(crate) fn call_of(effect: Effect, identity: &Identity) -> Arc<Call> {
     let (scheduled, state, resource, parameters, credentials) = match effect {
         Effect::Call { scheduled, state, resource, parameters, credentials_role_arn, nonce: _ } => {
-            (*scheduled, state.to_string(), resource.clone(), parameters.clone(), credentials_role_arn.clone())
+            (scheduled, state, resource, parameters, credentials_role_arn)
         }
         Effect::Follow { scheduled, state, resource, submitted, credentials_role_arn, nonce: _ }
         | Effect::Cancel { scheduled, state, resource, submitted, credentials_role_arn } => {
-            (*scheduled, state.to_string(), resource.clone(), submitted.clone(), credentials_role_arn.clone())
+            (scheduled, state, resource, submitted, credentials_role_arn)
         }
         Effect::Offer { .. } | Effect::Report { .. } => unreachable!("an activity is polled and a parent is told: neither is called"),
     };

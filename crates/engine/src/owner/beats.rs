@@ -4,7 +4,7 @@
 //! known here alone: when the time has come and nobody is missing, memory notes another time, and nothing is read or written.
 //! After a restart that is forgotten: the execution is brought in, and its workers' time begins anew.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use skald_asl::Timestamp;
 use skald_interpreter::EventId;
@@ -50,7 +50,7 @@ impl Beating {
     }
 
     /// When each was heard of.
-    pub(super) fn seen(&self) -> HashMap<EventId, Timestamp> {
+    pub(super) fn seen(&self) -> BTreeMap<EventId, Timestamp> {
         self.workers.iter().map(|worker| (worker.scheduled, worker.seen)).collect()
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use skald_asl::Timestamp;
-use skald_interpreter::{Command, Context, Dice, Effect, EventId, Execution, Identity, Record, World, execution::TokenState, journal};
+use skald_interpreter::frame::RunningTask;
+use skald_interpreter::{Command, Context, Dice, EventId, Execution, Identity, Record, World, execution::TokenState, journal};
 use skald_query::Budget;
 use skald_store::{Batch, Change, Chunk, EntityId, Entry, Operation, Position, Table, Urgency};
 use tokio::task::JoinError;
@@ -410,13 +411,9 @@ impl Decision<'_> {
 
     /// The task of an offer that still stands, with its token.
     fn offered(&self, execution: &Execution, wanted: EventId) -> Option<(String, skald_query::Payload)> {
-        execution.outstanding().into_iter().find_map(|effect| match effect {
-            Effect::Offer { scheduled, input, nonce, .. } if scheduled == wanted => {
-                let token = Token { entity: self.entity, scheduled, nonce };
-                Some((self.shared.tokens.mint(token), input))
-            }
-            Effect::Offer { .. } | Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => None,
-        })
+        let (_, task) = execution.offers().find(|(_, task)| task.scheduled == wanted)?;
+        let token = Token { entity: self.entity, scheduled: wanted, nonce: task.plan.nonce };
+        Some((self.shared.tokens.mint(token), task.parameters.clone()))
     }
 }
 
@@ -503,17 +500,11 @@ fn offer_changes(live: &mut Entity, entity: EntityId, changes: &mut Vec<Change>)
 
 /// The offers that stand, with their rows' keys.
 pub(super) fn standing_offers(execution: &Execution, entity: EntityId) -> Vec<(EventId, (String, Bytes))> {
-    execution
-        .outstanding()
-        .into_iter()
-        .filter_map(|effect| match effect {
-            Effect::Offer { scheduled, scheduled_at, activity_arn, .. } => {
-                let key = keys::activity_task(&activity_arn, scheduled_at, entity, scheduled);
-                Some((scheduled, (activity_arn, key)))
-            }
-            Effect::Call { .. } | Effect::Follow { .. } | Effect::Cancel { .. } | Effect::Report { .. } => None,
-        })
-        .collect()
+    let row = |(arn, task): (&str, &RunningTask)| {
+        let key = keys::activity_task(arn, task.scheduled_at, entity, task.scheduled);
+        (task.scheduled, (arn.to_owned(), key))
+    };
+    execution.offers().map(row).collect()
 }
 
 pub(super) fn put(table: Table, key: Bytes, value: Bytes) -> Change {

@@ -1,6 +1,6 @@
 //! A live execution in its owner's hands.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,13 +39,13 @@ pub(crate) struct Entity {
     pub(crate) parking: bool,
     pub(crate) queue: VecDeque<Item>,
     /// Running calls, by scheduled event.
-    pub(crate) calls: HashMap<EventId, AbortHandle>,
+    pub(crate) calls: BTreeMap<EventId, AbortHandle>,
     /// Jobs whose end is waited for.
-    pub(crate) follows: HashMap<EventId, AbortHandle>,
+    pub(crate) follows: BTreeMap<EventId, AbortHandle>,
     /// What is done about what it owes.
-    pub(crate) settling: HashMap<EventId, AbortHandle>,
+    pub(crate) settling: BTreeMap<EventId, AbortHandle>,
     /// When a worker was last heard of. Soft: a restart begins anew.
-    pub(crate) heartbeats: HashMap<EventId, Timestamp>,
+    pub(crate) heartbeats: BTreeMap<EventId, Timestamp>,
     /// Rows in the table of undelivered activity tasks: activity ARN and key.
     pub(crate) offers: BTreeMap<EventId, (String, Bytes)>,
     /// Under which due time it is registered with the owner's timers.
@@ -150,10 +150,10 @@ impl Entity {
             busy: false,
             parking: false,
             queue: VecDeque::new(),
-            calls: HashMap::new(),
-            follows: HashMap::new(),
-            settling: HashMap::new(),
-            heartbeats: HashMap::new(),
+            calls: BTreeMap::new(),
+            follows: BTreeMap::new(),
+            settling: BTreeMap::new(),
+            heartbeats: BTreeMap::new(),
             offers: BTreeMap::new(),
             due: None,
             awake: false,
@@ -168,8 +168,8 @@ impl Entity {
 
     /// Gives up what runs for it; whoever brings it in again begins anew.
     pub(crate) fn give_up(&mut self) {
-        for (_, running) in self.calls.drain().chain(self.follows.drain()).chain(self.settling.drain()) {
-            running.abort();
+        for running in [&mut self.calls, &mut self.follows, &mut self.settling] {
+            std::mem::take(running).into_values().for_each(|running| running.abort());
         }
     }
 

@@ -17,7 +17,7 @@ mod park;
 mod beats;
 mod rest;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use bytes::Bytes;
 use skald_asl::Timestamp;
 use skald_integrations::Outcome;
 use skald_interpreter::{Command, TaskAnswer};
-use skald_store::{Batch, EntityId, Epoch, PartitionId, Urgency};
+use skald_store::{Batch, EntityId, EntityMap, EntitySet, Epoch, PartitionId, Urgency};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -71,32 +71,32 @@ pub(crate) struct Owner {
     shared: Arc<Shared>,
     answers: mpsc::UnboundedSender<Answer>,
     epochs: HashMap<PartitionId, Epoch>,
-    entities: HashMap<EntityId, Entity>,
+    entities: EntityMap<Entity>,
     /// Names whose first append is in flight.
     starting: HashMap<Bytes, EntityId>,
     /// Starts that waited for an earlier one of their name to be durable.
     same_names: Vec<Start>,
     /// Entities being read, and what waits for them.
-    loading: HashMap<EntityId, Vec<Item>>,
+    loading: EntityMap<Vec<Item>>,
     /// Of these, the ones that could not be read and are tried again after a pause.
-    unreadable: HashSet<EntityId>,
+    unreadable: EntitySet,
     /// Executions of which a decision panicked: they are not brought in again.
-    resting: HashSet<EntityId>,
+    resting: EntitySet,
     /// Live entities by due time.
     timers: BTreeSet<(Timestamp, EntityId)>,
     /// Entities whose timer was fired, until what followed is durable.
-    fired: HashSet<EntityId>,
+    fired: EntitySet,
     /// How many these may be.
     fired_max: usize,
     /// Where the store's timers are read on, by partition; one without has no parked timer.
     parked_timers: BTreeMap<PartitionId, ParkedTimers>,
     /// Parked entities whose workers must be heard of.
-    beating: HashMap<EntityId, Beating>,
+    beating: EntityMap<Beating>,
     /// Entities with something in their queue.
     touched: BTreeSet<EntityId>,
     /// Entities whose slice ended, in turn.
     ready: VecDeque<EntityId>,
-    queued_ready: HashSet<EntityId>,
+    queued_ready: EntitySet,
     /// When they may go on.
     ready_at: Instant,
     /// Idle entities by the time at which they may be parked.
@@ -143,20 +143,20 @@ impl Owner {
             shared,
             answers,
             epochs,
-            entities: HashMap::new(),
+            entities: EntityMap::default(),
             starting: HashMap::new(),
             same_names: Vec::new(),
-            loading: HashMap::new(),
-            unreadable: HashSet::new(),
-            resting: HashSet::new(),
+            loading: EntityMap::default(),
+            unreadable: EntitySet::default(),
+            resting: EntitySet::default(),
             timers: BTreeSet::new(),
-            fired: HashSet::new(),
+            fired: EntitySet::default(),
             fired_max: FIRED_MIN,
             parked_timers: BTreeMap::new(),
-            beating: HashMap::new(),
+            beating: EntityMap::default(),
             touched: BTreeSet::new(),
             ready: VecDeque::new(),
-            queued_ready: HashSet::new(),
+            queued_ready: EntitySet::default(),
             ready_at: Instant::now(),
             idle: BTreeSet::new(),
             batches: BTreeMap::new(),

@@ -41,7 +41,7 @@ impl Perform for Function {
     async fn perform(&self, call: Arc<Call>) -> Outcome {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let name = call.execution_arn.split(':').nth(7).unwrap_or_default().to_owned();
-        self.0.lock().expect("no panic").calls.push((name, call.state_name.clone()));
+        self.0.lock().expect("no panic").calls.push((name, call.state_name.to_string()));
         Outcome::Succeeded { output: call.parameters.clone() }
     }
 

@@ -15,12 +15,13 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 use skald_aws::lambda::FunctionReference;
-use skald_aws::sigv4::{self, Credentials, Signer, percent_encode};
+use skald_aws::sigv4::{self, Credentials, Signer, push_encoded};
 
 use crate::config::ConfigError;
 use crate::lambda::connections::{Connections, Connector};
 use crate::lambda::gate::{Gates, Shut};
 use crate::lambda::invoke::{InvocationType, InvokeRequest, Reply, Shown};
+use crate::lambda::lasting::Lasting;
 use crate::lambda::runtime_api::ANSWER_BYTES_MAX;
 use crate::lambda::{Invoked, failure, throttled};
 use crate::{Call, Outcome};
@@ -102,18 +103,16 @@ impl Endpoint {
             Err(error) => return refused(&error.to_string()),
         };
         let endpoint = Arc::clone(self);
-        // Boxed: the runtime moves what a task consists of several times.
-        let exchange = tokio::spawn(Box::pin(async move {
+        let exchange = Lasting::new(async move {
             let _pass = pass;
             let limit = Duration::from_secs(REPLY_SECONDS_MAX);
             let exchange = endpoint.connections.exchange(http_request, ANSWER_BYTES_MAX);
             let too_late = || format!("no reply within {REPLY_SECONDS_MAX} seconds");
             tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(too_late()))
-        }));
+        });
         match exchange.await {
-            Ok(Ok((head, body))) => interpret(head.status.as_u16(), &head.headers, body, request),
-            Ok(Err(reason)) => refused(&reason),
-            Err(_) => Invoked::Refused(Outcome::GaveUp),
+            Ok((head, body)) => interpret(head.status.as_u16(), &head.headers, body, request),
+            Err(reason) => refused(&reason),
         }
     }
 
@@ -123,10 +122,14 @@ impl Endpoint {
         request: &InvokeRequest<'_>,
         signer: &Signer,
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        let mut path = format!("{}/2015-03-31/functions/{}/invocations", self.base_path, percent_encode(function));
+        let mut path = String::with_capacity(128);
+        path.extend([&self.base_path, "/2015-03-31/functions/"]);
+        push_encoded(&mut path, function);
+        path.push_str("/invocations");
         let path_bytes = path.len();
         if let Some(qualifier) = &request.qualifier {
-            path.extend(["?Qualifier=", &percent_encode(qualifier)]);
+            path.push_str("?Qualifier=");
+            push_encoded(&mut path, qualifier);
         }
         let query = path.get(path_bytes + 1..).unwrap_or_default();
         let mut headers = HeaderMap::with_capacity(8);

@@ -62,7 +62,7 @@ pub fn call_resource(resource: Resource, parameters: &str) -> Arc<Call> {
         execution_arn: "arn:aws:states:eu-west-1:123456789012:execution:orders:one".to_owned(),
         scheduled_event: 3,
         request_id: REQUEST_ID.to_owned(),
-        state_name: "Create".to_owned(),
+        state_name: "Create".into(),
         resource,
         parameters: Payload::parse(parameters).expect("the parameters are JSON"),
         account: "123456789012".to_owned(),

@@ -37,6 +37,7 @@ use super::log::FIRST_SEQUENCE;
 use super::manifest::Manifest;
 use super::marker::Marker;
 use super::recent::Recent;
+use super::smoothing::smoothly;
 use super::space::is_full;
 use super::table_file::TableFile;
 use crate::page::{Page, Room};
@@ -376,7 +377,7 @@ impl Cold {
     pub(super) fn flush(&self) -> Result<(), WriteError> {
         self.versions.set(0);
         let lock = self.tree.get_flush_lock();
-        let flushed = self.tree.flush(&lock, self.visible.load(Ordering::Acquire));
+        let flushed = self.smoothly(|| self.tree.flush(&lock, self.visible.load(Ordering::Acquire)));
         flushed.map_err(|error| self.write_error(&error))?;
         let flushed = View::of(&self.tree);
         self.change_view(|view| {
@@ -429,7 +430,7 @@ impl Cold {
     fn guarded(&self, compact: impl FnOnce(u64) -> lsm_tree::Result<()>) -> Result<(), WriteError> {
         self.versions.set(0);
         let first_table = self.tree.next_table_id();
-        let compacted = compact(self.visible.load(Ordering::Acquire)).map_err(|error| {
+        let compacted = self.smoothly(|| compact(self.visible.load(Ordering::Acquire))).map_err(|error| {
             let _no_flush = self.tree.get_flush_lock();
             self.remove_rests(first_table);
             self.write_error(&error)
@@ -437,6 +438,10 @@ impl Cold {
         let after = View::of(&self.tree);
         self.change_view(|view| view.take_tables(after));
         compacted
+    }
+
+    fn smoothly<T>(&self, write: impl FnOnce() -> T) -> T {
+        smoothly(&self.path.join("tables"), self.tree.next_table_id(), || self.tree.next_table_id(), write)
     }
 
     /// The newest version: its tables stay for as long as it is held.

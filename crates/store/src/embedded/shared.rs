@@ -1,6 +1,5 @@
 //! What readers, the writer and the flusher look at together.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
@@ -11,7 +10,7 @@ use tokio::sync::Notify;
 use super::cold::Cold;
 use super::frame::Item;
 use super::tails::Tails;
-use crate::{Batch, Change, EntityId, Entry, Error, Operation, Position, Removal, StoredChunk, StoredHead};
+use crate::{Batch, Change, EntityMap, Entry, Error, Operation, Position, Removal, StoredChunk, StoredHead};
 
 /// Everything durable, readable.
 pub(super) struct Shared {
@@ -128,7 +127,7 @@ pub(super) fn apply(cold: &Cold, tails: &mut Tails, sequence: u64, batch: Batch)
 }
 
 /// Keys of entities in the cold tree, looked up ahead.
-pub(super) type Known = HashMap<EntityId, Vec<UserKey>>;
+pub(super) type Known = EntityMap<Vec<UserKey>>;
 
 /// Applies a removal from the log.
 ///

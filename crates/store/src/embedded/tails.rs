@@ -1,12 +1,12 @@
 //! Records since an entity's last head: they live in the log and here, and hold the log back until a head follows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use crate::{Chunk, EntityId, Position, StoredChunk};
+use crate::{Chunk, EntityId, EntityMap, Position, StoredChunk};
 
 #[derive(Debug, Default)]
 pub(super) struct Tails {
-    entities: HashMap<EntityId, Tail>,
+    entities: EntityMap<Tail>,
     by_age: BTreeSet<(u64, EntityId)>,
 }
 

@@ -4,7 +4,7 @@
 //! A request is checked against what is durable and what its group adds before it. So nothing is locked while a flush
 //! runs, and the order of the calls is the order of everything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -18,7 +18,7 @@ use super::log::{Log, WriteError};
 use super::marker::{Facts, Marker};
 use super::shared::{Known, Shared};
 use super::space::Space;
-use crate::{Batch, Change, EntityId, Epoch, Error, Operation, PartitionId, Position, Removal, Table, Urgency};
+use crate::{Batch, Change, EntityId, EntityMap, Epoch, Error, Operation, PartitionId, Position, Removal, Table, Urgency};
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -96,9 +96,9 @@ pub(super) struct Group {
     items: Vec<Item>,
     answers: Vec<Waiting>,
     /// Where entities are after the group's batches.
-    positions: HashMap<EntityId, Position>,
+    positions: EntityMap<Position>,
     /// Whether keys are taken after the group's batches, by table.
-    keys: HashMap<Table, HashMap<Bytes, bool>>,
+    keys: BTreeMap<Table, HashMap<Bytes, bool>>,
     facts: Option<Facts>,
     /// Keys of entities that are removed.
     known: Known,
