@@ -44,3 +44,36 @@ fn flush_grown(table: &Path, flushed: &mut u64) {
         *flushed = length;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_flushed_when_it_has_grown_enough() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let table = folder.path().join("7");
+        let mut flushed = 0;
+        flush_grown(&table, &mut flushed);
+        assert_eq!(flushed, 0, "one that is not there yet");
+        for (length, wanted) in [(GROWN_MIN - 1, 0), (GROWN_MIN, GROWN_MIN), (2 * GROWN_MIN - 1, GROWN_MIN), (3 * GROWN_MIN, 3 * GROWN_MIN)]
+        {
+            std::fs::write(&table, vec![0; length as usize]).expect("written");
+            flush_grown(&table, &mut flushed);
+            assert_eq!(flushed, wanted, "at {length} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_written_meanwhile_ends_with_its_own_result() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (seen, looked) = channel();
+        let next = move || {
+            let _ = seen.send(());
+            2
+        };
+        // The write goes on until it was looked at.
+        let written = smoothly(folder.path(), 1, next, || looked.recv().map(|()| "done"));
+        assert_eq!(written, Ok("done"));
+    }
+}
