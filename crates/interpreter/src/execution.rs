@@ -291,7 +291,7 @@ impl Execution {
         effects
     }
 
-    /// Tasks that wait for a worker of the activity named: the offers that are outstanding.
+    /// Tasks that no worker of the activity named has yet: the offers that are outstanding.
     pub fn offers(&self) -> impl Iterator<Item = (&str, &RunningTask)> {
         let frames = (self.status == Status::Running).then(|| self.frames.values());
         frames.into_iter().flatten().filter_map(|frame| match frame.task()? {

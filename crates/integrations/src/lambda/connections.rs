@@ -6,7 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -156,14 +156,9 @@ impl Open {
                 Err(error) => Sent::Failed(format!("the reply could not be read: {error}")),
             }
         });
-        // Only the connection, which is driven right here, moves the exchange on: it need not wake anybody.
-        let mut exchanged = || exchanging.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(sent) = exchanged() {
-            return sent;
-        }
         poll_fn(|cx| {
             drive(connection, cx);
-            exchanged()
+            exchanging.as_mut().poll(cx)
         })
         .await
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
-/// A future that becomes a task of its own when it is dropped before its end.
+/// A future that becomes a task of its own when it is dropped before its end. One that panics is not begun again.
 pub(super) struct Lasting<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
 
 impl<F: Future<Output: Send> + Send + 'static> Lasting<F> {

@@ -113,7 +113,7 @@ const SEGMENT_BYTES_MAX: usize = 256 << 10;
 const MERGED_TABLES: u8 = 8;
 /// Half of the default, so that the level below them (their product) stays as large.
 const TABLE_BYTES: u64 = 32 << 20;
-/// Smaller ones while room is made: each is flushed to disk in one go, and appends wait meanwhile.
+/// Smaller ones while room is made: what is flushed at the end of each is what appends wait for.
 const ROOM_TABLE_BYTES: u64 = 8 << 20;
 /// Room is made by writing the whole tree anew, if it is no larger than this: some seconds of one core and of the disk.
 const ROOM_BYTES_MAX: u64 = 1 << 30;
