@@ -16,7 +16,7 @@ use skald_aws::sigv4::{self, Credentials, Scope};
 use skald_integrations::{Integrations, IntegrationsConfig, Outcome, Perform};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 
 use crate::rig::{self, call, call_invoke, failure, output};
 
@@ -372,4 +372,46 @@ async fn an_answer_before_all_of_the_request_was_read_ends_the_connection() {
     let small = call("createOrder", "{}");
     let answered = tokio::time::timeout(patience, integrations.perform(small)).await.expect("it does not wait for the other");
     assert_eq!(output(answered), json!(7));
+}
+
+#[tokio::test]
+async fn a_call_passes_over_many_connections_that_broke_while_idle() {
+    const CALLS: usize = 200;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let (all_there, breaking, broken) = (Arc::new(Barrier::new(CALLS)), Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (crowd, may_break, has_broken) = (Arc::clone(&all_there), Arc::clone(&breaking), Arc::clone(&broken));
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let (crowd, may_break, has_broken) = (Arc::clone(&crowd), Arc::clone(&may_break), Arc::clone(&has_broken));
+            tokio::spawn(async move {
+                let mut received = Vec::new();
+                while !received.ends_with(b"\r\n\r\n{}") {
+                    stream.read_buf(&mut received).await.expect("the request goes on");
+                }
+                if number < CALLS {
+                    // So that each call has a connection of its own.
+                    crowd.wait().await;
+                }
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7").await.expect("the client reads");
+                may_break.acquire().await.expect("never closed").forget();
+                stream.set_zero_linger().expect("a socket");
+                drop(stream);
+                has_broken.add_permits(1);
+            });
+        }
+    });
+    let integrations = Arc::new(with_endpoint(&url, Some(credentials())));
+    let perform = |integrations: Arc<Integrations>| async move { output(integrations.perform(call("createOrder", "{}")).await) };
+    let calls: Vec<_> = (0..CALLS).map(|_| tokio::spawn(perform(Arc::clone(&integrations)))).collect();
+    for call in calls {
+        assert_eq!(call.await.expect("no panic"), json!(7));
+    }
+    breaking.add_permits(CALLS);
+    broken.acquire_many(CALLS as u32).await.expect("never closed").forget();
+    tokio::task::spawn_blocking(|| ()).await.expect("nothing panics");
+    let patience = std::time::Duration::from_secs(60);
+    let answered = tokio::time::timeout(patience, perform(integrations)).await.expect("it is not left waiting");
+    assert_eq!(answered, json!(7));
 }
